@@ -1,0 +1,1 @@
+"""Where asking, judging, recording and telling become Airflow tasks."""

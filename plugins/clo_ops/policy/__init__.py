@@ -1,0 +1,1 @@
+"""Ground floor: the manual's figures and names as typed, validated models."""

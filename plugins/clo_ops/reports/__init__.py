@@ -1,0 +1,1 @@
+"""Tell. Reports are made from the ledger."""
