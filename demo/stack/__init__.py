@@ -1,0 +1,1 @@
+"""Starts, finds and stops everything the demo consists of. Loopback only; secrets live in the state directory only."""

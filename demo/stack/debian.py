@@ -1,0 +1,72 @@
+"""Debian's packages, installed so that the machine gets binaries and nothing starts by itself."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+POLICY = Path("/usr/sbin/policy-rc.d")
+CREATE_CLUSTER = Path("/etc/postgresql-common/createcluster.conf")
+
+
+def can_install() -> bool:
+    return os.geteuid() == 0 and Path("/etc/debian_version").exists() and shutil.which("apt-get") is not None
+
+
+def install(packages: Sequence[str], *, timeout: float = 600.0) -> str | None:
+    """Install packages; returns None, or in one sentence why it did not work. Never asks, never starts a service."""
+    _no_default_cluster()
+    with _no_services():
+        for command in (["update", "-q"], ["install", "-y", "-q", "--no-install-recommends", *packages]):
+            reason = _apt(command, timeout)
+            if reason and command[0] == "install":
+                return reason
+    return None
+
+
+def _apt(arguments: Sequence[str], timeout: float) -> str | None:
+    options = ["-o", "Acquire::Retries=3", "-o", "DPkg::Lock::Timeout=120", "-o", "Dpkg::Options::=--force-confold"]
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    try:
+        done = subprocess.run(
+            ["apt-get", *options, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env=environment,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"apt-get {arguments[0]} took more than {timeout:.0f} s"
+    if done.returncode:
+        return f"apt-get {arguments[0]} ended {done.returncode}: {(done.stderr or done.stdout).strip()[-300:]}"
+    return None
+
+
+def _no_default_cluster() -> None:
+    """Debian's postgresql makes a cluster `main` that starts at boot; we want none where there was none."""
+    if not CREATE_CLUSTER.exists():
+        CREATE_CLUSTER.parent.mkdir(parents=True, exist_ok=True)
+        CREATE_CLUSTER.write_text(
+            "# written by the CLO Ops demo: its clusters are its own\ncreate_main_cluster = false\n"
+        )
+
+
+@contextmanager
+def _no_services() -> Iterator[None]:
+    """Debian's own switch against services starting on installation; left alone when somebody set it already."""
+    if POLICY.exists():
+        yield
+        return
+    POLICY.write_text("#!/bin/sh\nexit 101\n")
+    POLICY.chmod(POLICY.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+    try:
+        yield
+    finally:
+        POLICY.unlink(missing_ok=True)
