@@ -1,0 +1,156 @@
+"""DM-09: metrics outside a robust band of their own history.
+
+Manual: Morning Startup Procedures, Performance Baseline (L25). The band is median +- k * 1.4826 * MAD of earlier
+mornings: half of them may have been wild without widening it. Mornings of the same weekday where there are enough,
+for a Monday is not a Sunday; all days else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from statistics import median
+
+from clo_ops.findings import Answer, Finding, Measurement, Severity, Status, unanswered_findings
+from clo_ops.policy.morning import Anomalies
+from clo_ops.rules.figures import figure, number
+from clo_ops.rules.robust import Band, median_absolute_deviation
+from clo_ops.rules.series import Series, series
+
+PROCEDURE = "DM-09"
+# A degradation, not an outage: the manual's low-priority alerts (L47-L50), which D35 maps to P3.
+SEVERITY = Severity.P3
+LOOK = "Compare with the metric's last mornings, and with what was deployed, loaded or switched since yesterday."
+ASK_AGAIN = "See why this morning's baseline (DM-07) was not measured; then clear this task."
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a band stands on: earlier values, and how to call them."""
+
+    values: tuple[float, ...]
+    called: str
+
+
+def judge(history: Iterable[Measurement], today: Answer, policy: Anomalies, *, at: datetime) -> list[Finding]:
+    """Each of this morning's series against its own band: outside warns (P3), either side; the edge is inside.
+
+    Too little history is not_applicable and says how much there is; a question nobody answered is unknown, and so is
+    a morning without measurements.
+    """
+    findings = unanswered_findings(PROCEDURE, today, SEVERITY, ASK_AGAIN)
+    remembered = (one for one in history if one.at >= at - policy.lookback)
+    measured = series(remembered, today.measurements, at.astimezone(UTC).date())
+    findings += [_judge_one(one, policy) for one in measured]
+    return findings or [_nothing_measured()]
+
+
+def ground(one: Series, policy: Anomalies) -> Ground | None:
+    """The mornings a band may stand on: the same weekday's, all, or None where both are too few."""
+    same = one.same_weekday()
+    if len(same) >= policy.same_weekday_from:
+        return Ground(tuple(value for _, value in same), f"{len(same)} {one.day:%A}s")
+    if len(one.past) >= policy.minimum_days:
+        return Ground(tuple(value for _, value in one.past), f"{len(one.past)} days of history")
+    return None
+
+
+def _judge_one(one: Series, policy: Anomalies) -> Finding:
+    stands_on = ground(one, policy)
+    if stands_on is None:
+        return _too_little(one, policy)
+    band = band_of(one.today.name, stands_on, policy)
+    return _inside(one, band, stands_on) if band.holds(one.today.value) else _outside(one, band, stands_on)
+
+
+def band_of(metric: str, stands_on: Ground, policy: Anomalies) -> Band:
+    """median +- k * scale * MAD, never narrower than the policy's least width: a MAD of 0 is not certainty."""
+    centre = median(stands_on.values)
+    spread = policy.k * policy.mad_scale * median_absolute_deviation(stands_on.values)
+    return Band(centre, max(spread, policy.minimum_width(metric, centre)))
+
+
+def _shown(band: Band, unit: str) -> str:
+    """The lower edge is shown as 0 where the band goes below what can be counted."""
+    return f"{figure(max(band.low, 0.0), unit)} to {figure(band.high, unit)}"
+
+
+def _labels(one: Series, band: Band, stands_on: Ground) -> dict[str, str]:
+    return {
+        **one.today.labels,
+        "metric": one.today.name,
+        "value": repr(one.today.value),
+        "low": repr(band.low),
+        "high": repr(band.high),
+        "days": str(len(stands_on.values)),
+    }
+
+
+def _inside(one: Series, band: Band, stands_on: Ground) -> Finding:
+    value = figure(one.today.value, one.today.unit)
+    return Finding(
+        procedure=PROCEDURE,
+        name="inside its own band",
+        subject=one.title,
+        status=Status.PASS,
+        expected=_shown(band, one.today.unit),
+        actual=value,
+        message=f"{one.title} is {value}, inside {_shown(band, one.today.unit)} (from {stands_on.called}).",
+        labels=_labels(one, band, stands_on),
+    )
+
+
+def _outside(one: Series, band: Band, stands_on: Ground) -> Finding:
+    value, unit = figure(one.today.value, one.today.unit), one.today.unit
+    direction = "above" if one.today.value > band.high else "below"
+    return Finding(
+        procedure=PROCEDURE,
+        name=f"{direction} its own band",
+        subject=one.title,
+        status=Status.WARN,
+        severity=SEVERITY,
+        expected=_shown(band, unit),
+        actual=value,
+        message=(
+            f"{one.title} is {value}, {direction} its band of {_shown(band, unit)}{_times(one, band)}; "
+            f"the band is the median {figure(band.centre, unit)} of {stands_on.called}, "
+            f"give or take {figure(band.half_width, unit)}."
+        ),
+        first_action=LOOK,
+        labels=_labels(one, band, stands_on),
+    )
+
+
+def _times(one: Series, band: Band) -> str:
+    return f" ({number(one.today.value / band.centre)} times the median)" if band.centre > 0 else ""
+
+
+def _too_little(one: Series, policy: Anomalies) -> Finding:
+    days, weekdays = len(one.past), len(one.same_weekday())
+    return Finding(
+        procedure=PROCEDURE,
+        name="its own band",
+        subject=one.title,
+        status=Status.NOT_APPLICABLE,
+        expected=f"{policy.minimum_days} days of history",
+        actual=f"{days} days, {weekdays} of them {one.day:%A}s",
+        message=(
+            f"{one.title} is {figure(one.today.value, one.today.unit)}; not judged, for there are {days} days of "
+            f"history and it takes {policy.minimum_days} (or {policy.same_weekday_from} {one.day:%A}s, of {weekdays})."
+        ),
+        labels={**one.today.labels, "metric": one.today.name, "days": str(days)},
+    )
+
+
+def _nothing_measured() -> Finding:
+    return Finding(
+        procedure=PROCEDURE,
+        name="nothing measured",
+        status=Status.UNKNOWN,
+        severity=SEVERITY,
+        expected="this morning's baseline",
+        actual="no measurement",
+        message="Nothing was measured this morning, so nothing could be compared with its history.",
+        first_action=ASK_AGAIN,
+    )

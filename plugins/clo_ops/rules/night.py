@@ -1,0 +1,105 @@
+"""DM-02: what happened to incidents since the last end-of-day run, and which of them nobody has taken yet.
+
+Manual: Morning Startup Procedures, System Health Check (L14). Around the clock, not in business hours only (D34).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from clo_ops.findings import Answer, Finding, Severity, Status, Unanswered, unanswered_findings
+from clo_ops.findings.incidents import IncidentEvent, OpenIncident
+from clo_ops.policy.morning import Night
+from clo_ops.rules.figures import age, moment
+
+PROCEDURE = "DM-02"
+TAKE_IT = "Acknowledge it (CLO Ops page, Incidents), then follow its own first action."
+LEDGER = "Check the PostgreSQL server of the connection clo_ledger; without it nobody knows what happened in the night."
+# What the headline counts, in the order of the manual's own words.
+HEADLINE = ("opened", "acknowledged", "escalated", "closed")
+NAMED_AT_MOST = 8
+
+
+def judge(
+    events: Sequence[IncidentEvent] | Unanswered,
+    open_incidents: Sequence[OpenIncident] | Unanswered,
+    policy: Night,
+    *,
+    at: datetime,
+) -> list[Finding]:
+    """One finding for the period, one for each incident nobody acknowledged.
+
+    An unacknowledged incident warns, and fails once its response time is strictly over. What happened and was
+    taken is no fault of this morning: it passes, told in numbers. A ledger that did not answer is unknown.
+    """
+    silent = tuple(one for one in (events, open_incidents) if isinstance(one, Unanswered))
+    findings = unanswered_findings(PROCEDURE, Answer(unanswered=silent), Severity.P2, LEDGER)
+    if not isinstance(events, Unanswered):
+        begin, end = policy.window(at)
+        findings.append(_period([one for one in events if begin <= one.at <= end], begin, end))
+    if not isinstance(open_incidents, Unanswered):
+        waiting = [one for one in open_incidents if one.acknowledged_at is None]
+        findings += [_unacknowledged(one, at) for one in sorted(waiting, key=lambda one: one.response_due_at)]
+        findings += [] if waiting else [_all_taken(len(open_incidents))]
+    return findings
+
+
+def _period(events: Sequence[IncidentEvent], begin: datetime, at: datetime) -> Finding:
+    kinds: Counter[str] = Counter(one.kind for one in events)
+    counts = ", ".join(f"{kinds[kind]} {kind}" for kind in HEADLINE) if events else "nothing"
+    return Finding(
+        procedure=PROCEDURE,
+        name="incidents of the night",
+        status=Status.PASS,
+        expected="the period looked at, from the last end-of-day run to now",
+        actual=counts,
+        message=f"From {moment(begin)} to {moment(at)}: {counts}{_told(events)}.",
+        labels={kind: str(kinds[kind]) for kind in HEADLINE} | {"since": begin.isoformat()},
+    )
+
+
+def _told(events: Sequence[IncidentEvent]) -> str:
+    """The incidents by name and what happened to each, the gravest first; a flood is cut and its rest counted."""
+    by_incident: dict[str, list[IncidentEvent]] = {}
+    for one in sorted(events, key=lambda one: one.at):
+        if one.kind in HEADLINE:
+            by_incident.setdefault(one.incident_id, []).append(one)
+    gravest = sorted(by_incident.values(), key=lambda happened: min(one.severity for one in happened))
+    lines = [f"{happened[0].title} ({', '.join(one.kind for one in happened)})" for happened in gravest]
+    rest = len(lines) - NAMED_AT_MOST
+    more = f"; and {rest} more" if rest > 0 else ""
+    return f": {'; '.join(lines[:NAMED_AT_MOST])}{more}" if lines else ""
+
+
+def _all_taken(open_now: int) -> Finding:
+    return Finding(
+        procedure=PROCEDURE,
+        name="open incidents",
+        status=Status.PASS,
+        expected="each open incident acknowledged within its response time",
+        actual=f"{open_now} open, none unacknowledged",
+        message=f"{open_now} open incidents, none of them unacknowledged.",
+    )
+
+
+def _unacknowledged(one: OpenIncident, at: datetime) -> Finding:
+    waited, allowed = at - one.opened_at, one.response_due_at - one.opened_at
+    overdue = at > one.response_due_at
+    verdict = f"overdue by {age(at - one.response_due_at)}" if overdue else "still in time"
+    return Finding(
+        procedure=PROCEDURE,
+        name="unacknowledged incident",
+        subject=f"{one.incident_id} {one.title}",
+        status=Status.FAIL if overdue else Status.WARN,
+        severity=one.severity,
+        expected=f"acknowledged within {age(allowed)} ({one.severity})",
+        actual=f"unacknowledged for {age(waited)}",
+        message=(
+            f"{one.title} ({one.severity}, {one.procedure}) is unacknowledged for {age(waited)}; "
+            f"its response time is {age(allowed)}, {verdict}; told up to rung {one.level} of its ladder."
+        ),
+        first_action=TAKE_IT,
+        labels={"incident": one.incident_id, "cause": one.cause},
+    )
