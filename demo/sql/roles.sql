@@ -1,0 +1,23 @@
+-- Roles of the demo CLO system; run by a superuser. Passwords come from the session's settings demo.clo_app_password,
+-- demo.clo_ops_reader_password and demo.clo_backup_password. Safe to run again: passwords are then set anew.
+
+DO $$
+DECLARE
+    wanted text;
+BEGIN
+    FOREACH wanted IN ARRAY ARRAY['clo_app', 'clo_ops_reader', 'clo_backup'] LOOP
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
+            EXECUTE format('CREATE ROLE %I', wanted);
+        END IF;
+        EXECUTE format(
+            'ALTER ROLE %I LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD %L',
+            wanted, current_setting('demo.' || wanted || '_password')
+        );
+    END LOOP;
+END
+$$;
+
+GRANT pg_monitor TO clo_ops_reader;
+ALTER ROLE clo_ops_reader SET default_transaction_read_only = on;
+ALTER ROLE clo_ops_reader CONNECTION LIMIT 10;
+GRANT pg_read_all_data TO clo_backup;
