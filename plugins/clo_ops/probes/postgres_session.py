@@ -28,11 +28,13 @@ SAID = (
     ("no pg_hba.conf entry", Reach.AUTHENTICATION),
     ("is not permitted to log in", Reach.AUTHENTICATION),
     ("permission denied for database", Reach.AUTHENTICATION),
-    ("too many clients", Reach.NOT_SERVING),
-    ("too many connections", Reach.NOT_SERVING),
-    ("remaining connection slots", Reach.NOT_SERVING),
+    ('role "', Reach.AUTHENTICATION),
+    ("too many clients", Reach.FULL),
+    ("too many connections", Reach.FULL),
+    ("remaining connection slots", Reach.FULL),
     ("the database system is", Reach.NOT_SERVING),
     ("is not currently accepting connections", Reach.NOT_SERVING),
+    ("does not exist", Reach.NOT_SERVING),  # the database
     ("no such file or directory", Reach.REFUSED),  # a socket directory without its server
     ("server closed the connection unexpectedly", Reach.NOT_SERVING),
 )

@@ -19,7 +19,8 @@ class Reach(StrEnum):
 
     REFUSED = "refused"  # the host said that nothing listens there
     SILENT = "connected, but no reply"  # the connection was taken and nobody spoke
-    NOT_SERVING = "answered, but does not serve"  # starting, shutting down, full, loading, no such database
+    NOT_SERVING = "answered, but does not serve"  # starting, shutting down, loading, no such database
+    FULL = "answered, but every connection slot is taken"
     TIMEOUT = "no connection in time"
     NAME = "name does not resolve"
     ROUTE = "no route"
@@ -28,7 +29,7 @@ class Reach(StrEnum):
     OTHER = "other"
 
 
-ANSWERED = frozenset({Reach.REFUSED, Reach.SILENT, Reach.NOT_SERVING})
+ANSWERED = frozenset({Reach.REFUSED, Reach.SILENT, Reach.NOT_SERVING, Reach.FULL})
 
 
 class Unreachable(CouldNotAsk):
