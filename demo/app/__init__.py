@@ -1,0 +1,1 @@
+"""A small but real CLO Management System: API, sessions, jobs, worker and frontend."""
