@@ -1,0 +1,91 @@
+"""How every page ends: the mail to the operations centre, then the summary, which is red when anything was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import BaseOperator
+
+from clo_ops.findings import CheckFailed, CloOpsError, Status
+from clo_ops.orchestration.escalate import run_link
+from clo_ops.orchestration.procedure import ProcedureOperator, open_run
+
+if TYPE_CHECKING:
+    from clo_ops.orchestration.run import Run
+    from clo_ops.reports.run_summary import RunSummary
+
+
+class CouldNotTell(CloOpsError):
+    """A message is in the outbox and could not be delivered yet. Worth another try; it is kept either way."""
+
+
+def summarise(run: Run, context: Mapping[str, Any]) -> RunSummary:
+    """What the ledger says of this run, held against what Airflow says of its tasks."""
+    from clo_ops.reports.run_summary import ProcedureTask, assemble
+
+    states = context["ti"].get_task_states(dag_id=run.dag_id, run_ids=[run.run_id]).get(run.run_id, {})
+    tasks = [
+        ProcedureTask(
+            procedure=run.policy.procedures[task.procedure_id],
+            task_id=task.task_id,
+            state=str(states.get(task.task_id)),
+            link=run_link(run.dag_id, run.run_id, task.task_id),
+        )
+        for task in context["task"].dag.tasks
+        if isinstance(task, ProcedureOperator)
+    ]
+    return assemble(run.ledger, run.ledger_run, tasks, link=run_link(run.dag_id, run.run_id))
+
+
+class MailOperator(BaseOperator):
+    """Put the run's summary into the outbox for the operations centre and deliver what is due.
+
+    Raises CouldNotTell while the message is undelivered; it stays in the outbox and goes with a later delivery.
+    """
+
+    ui_color = "#f7efd6"
+    template_fields: ClassVar[Sequence[str]] = ()
+
+    def execute(self, context: Mapping[str, Any]) -> dict[str, int]:
+        from clo_ops.escalation.outbox import deliver
+        from clo_ops.reports.run_summary import as_message
+
+        with open_run(context, self.task_id) as run:
+            summary = summarise(run, context)
+            message_id = run.ledger.enqueue(as_message(summary, run.policy))
+            report = deliver(run.ledger, run.connections.smtp, datetime.now(UTC))
+            self.log.info("%s: %s", summary.headline, report)
+            if not run.ledger.is_delivered(message_id):
+                raise CouldNotTell(
+                    f"the summary of {run.run_id} is in the outbox, undelivered: {report}",
+                    allowed="delivered to the operations centre",
+                    next_step="check the mail server of the connection clo_smtp; the message is kept until it goes out",
+                )
+        return {"delivered": report.delivered, "waiting": report.waiting, "failed": report.failed}
+
+
+class SummaryOperator(BaseOperator):
+    """Write the run's verdict to the ledger. Raises CheckFailed when any procedure was red or the mail did not go."""
+
+    ui_color = "#e3f1df"
+    template_fields: ClassVar[Sequence[str]] = ()
+
+    def execute(self, context: Mapping[str, Any]) -> dict[str, int]:
+        with open_run(context, self.task_id) as run:
+            summary = summarise(run, context)
+            run.ledger.close_run(run.ledger_run, summary.status, summary.counts)
+            mailed = self._mail_state(run, context)
+        self.log.info("%s", summary.as_text())
+        if summary.red or mailed != "success":
+            raise CheckFailed(
+                f"{summary.headline} {summary.red_titles} The mail to the operations centre: {mailed}.",
+                allowed="every procedure judged and none red, and the operations centre told",
+                next_step=summary.first_action or "check the mail server of the connection clo_smtp",
+            )
+        return {status.value: summary.counts.get(status, 0) for status in Status}
+
+    def _mail_state(self, run: Run, context: Mapping[str, Any]) -> str:
+        states = context["ti"].get_task_states(dag_id=run.dag_id, run_ids=[run.run_id]).get(run.run_id, {})
+        return str(states.get("mail_operations_centre"))

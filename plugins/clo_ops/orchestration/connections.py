@@ -1,0 +1,214 @@
+"""Airflow connections become the probes' targets: named after the task that asks, bounded, secrets kept out of reprs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from clo_ops.findings import ConfigurationError
+from clo_ops.probes.targets import (
+    Account,
+    BackupRepository,
+    HostTarget,
+    PostgresTarget,
+    PrometheusTarget,
+    RedisTarget,
+    WebTarget,
+)
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+    from clo_ops.escalation.outbox import SmtpTarget
+    from clo_ops.ledger import Ledger
+    from clo_ops.ledger.evidence import EvidenceStore
+
+
+def airflow_connection(conn_id: str) -> Connection:
+    """The Airflow connection, or a ConfigurationError that says how to make it."""
+    from airflow.sdk import BaseHook
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    try:
+        return BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException as error:
+        raise ConfigurationError(
+            f"there is no Airflow connection {conn_id!r}",
+            allowed="a connection of this id, in Airflow's database, a secrets backend or the environment",
+            next_step=f"set AIRFLOW_CONN_{conn_id.upper()} or run 'airflow connections add {conn_id}' (docs/connect.md)",
+        ) from error
+
+
+def _required(connection: Connection, *fields: str) -> None:
+    missing = [name for name in fields if not getattr(connection, name)]
+    if missing:
+        raise ConfigurationError(
+            f"Airflow connection {connection.conn_id!r} has no {', '.join(missing)}",
+            allowed=f"a value for each of {', '.join(fields)}",
+            next_step="complete the connection (docs/connect.md)",
+        )
+
+
+class Connections:
+    """Everything one task may ask, under the name ``clo_ops/<dag>/<task>``.
+
+    ``get`` fetches a connection by id; outside Airflow (tests, benchmarks) pass a lookup of your own. Each property
+    raises ConfigurationError where its connection is missing or incomplete.
+    """
+
+    def __init__(self, client_name: str, get: Callable[[str], Connection] = airflow_connection) -> None:
+        self.client_name = client_name
+        self._get = get
+
+    @cached_property
+    def postgres(self) -> PostgresTarget:
+        return self._postgres("clo_postgres")
+
+    def _postgres(self, conn_id: str) -> PostgresTarget:
+        connection = self._get(conn_id)
+        _required(connection, "host", "login", "schema")
+        return PostgresTarget(
+            host=str(connection.host),
+            port=connection.port or 5432,
+            database=str(connection.schema),
+            user=str(connection.login),
+            password=connection.password or "",
+            sslmode=connection.extra_dejson.get("sslmode", "prefer"),
+            client_name=self.client_name,
+        )
+
+    @cached_property
+    def redis(self) -> RedisTarget:
+        connection = self._get("clo_redis")
+        _required(connection, "host")
+        extra = connection.extra_dejson
+        return RedisTarget(
+            host=str(connection.host),
+            port=connection.port or 6379,
+            database=int(extra.get("db", 0)),
+            username=connection.login or None,
+            password=connection.password or None,
+            tls=bool(extra.get("ssl", False)),
+            client_name=self.client_name,
+        )
+
+    @cached_property
+    def api(self) -> WebTarget:
+        return self.web("clo_api")
+
+    @cached_property
+    def frontend(self) -> WebTarget:
+        return self.web("clo_frontend")
+
+    def web(self, conn_id: str) -> WebTarget:
+        connection = self._get(conn_id)
+        _required(connection, "host")
+        host = str(connection.host)
+        if "://" not in host:
+            port = f":{connection.port}" if connection.port else ""
+            host = f"{connection.schema or 'http'}://{host}{port}"
+        verify = connection.extra_dejson.get("verify", True)
+        return WebTarget(base_url=host.rstrip("/"), client_name=self.client_name, verify=verify)
+
+    @cached_property
+    def account(self) -> Account:
+        connection = self._get("clo_api")
+        _required(connection, "login", "password")
+        extra = connection.extra_dejson
+        return Account(
+            username=str(connection.login),
+            password=str(connection.password),
+            totp_secret=extra.get("totp_secret", ""),
+            totp_interval=int(extra.get("totp_interval", 30)),
+        )
+
+    @cached_property
+    def backups(self) -> BackupRepository:
+        connection = self._get("clo_backups")
+        extra = connection.extra_dejson
+        if not extra.get("url"):
+            raise ConfigurationError(
+                "Airflow connection 'clo_backups' has no url in its extra",
+                allowed='extra {"url": "<any fsspec URL>", "storage_options": {...}}',
+                next_step="complete the connection (docs/connect.md)",
+            )
+        return BackupRepository(url=extra["url"], storage_options=extra.get("storage_options", {}))
+
+    @cached_property
+    def prometheus(self) -> PrometheusTarget | None:
+        """Prometheus, where the site has one: without the connection there is none, which is no error."""
+        try:
+            connection = self._get("clo_prometheus")
+        except ConfigurationError:
+            return None
+        return PrometheusTarget(base_url=str(connection.host).rstrip("/"), client_name=self.client_name)
+
+    def host(self, name: str, conn_id: str) -> HostTarget:
+        connection = self._get(conn_id)
+        extra = connection.extra_dejson
+        if extra.get("transport", "ssh") != "ssh":
+            return HostTarget(name=name, transport=extra["transport"], address=connection.host or "")
+        _required(connection, "host", "login")
+        return HostTarget(
+            name=name,
+            transport="ssh",
+            address=str(connection.host),
+            port=connection.port or 22,
+            user=str(connection.login),
+            password=connection.password or None,
+            key_file=extra.get("key_file"),
+            private_key=extra.get("private_key"),
+            host_key=extra.get("host_key"),
+            known_hosts_file=extra.get("known_hosts_file"),
+        )
+
+    @cached_property
+    def smtp(self) -> SmtpTarget:
+        from clo_ops.escalation.outbox import SmtpTarget
+
+        connection = self._get("clo_smtp")
+        _required(connection, "host")
+        extra = connection.extra_dejson
+        return SmtpTarget(
+            host=str(connection.host),
+            port=connection.port or 587,
+            user=connection.login or "",
+            password=connection.password or "",
+            tls=extra.get("tls", "starttls"),
+            sender=extra.get("from_email", ""),
+        )
+
+    def ledger(self) -> Ledger:
+        """A new ledger, to be closed by whoever asked for it."""
+        from clo_ops.ledger import Ledger
+
+        target = self._postgres("clo_ledger")
+        return Ledger(ledger_url(target), client_name=self.client_name)
+
+    def evidence(self) -> EvidenceStore:
+        from clo_ops.ledger.evidence import EvidenceStore
+
+        return EvidenceStore(evidence_url())
+
+
+def ledger_url(target: PostgresTarget) -> Any:
+    """The SQLAlchemy URL of the ledger; its password shows as *** wherever it is printed."""
+    from sqlalchemy import URL
+
+    return URL.create(
+        "postgresql+psycopg",
+        username=target.user,
+        password=target.password,
+        host=target.host,
+        port=target.port,
+        database=target.database,
+        query={"sslmode": target.sslmode},
+    )
+
+
+def evidence_url() -> str:
+    """Where evidence is kept: CLO_OPS_EVIDENCE, any fsspec URL; else a folder in Airflow's home."""
+    home = os.environ.get("AIRFLOW_HOME", os.path.expanduser("~/airflow"))  # noqa: PTH111 - Airflow's own default
+    return os.environ.get("CLO_OPS_EVIDENCE") or f"file://{home}/evidence"

@@ -1,0 +1,61 @@
+"""What a procedure is handed: the run it belongs to, the policy, and whom it may ask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+from clo_ops.findings import Answer
+
+if TYPE_CHECKING:
+    from clo_ops.ledger import Ledger
+    from clo_ops.orchestration.connections import Connections
+    from clo_ops.policy import Policy
+
+Target = TypeVar("Target")
+More = ParamSpec("More")
+
+
+@dataclass
+class Run:
+    """One procedure in one run of a DAG.
+
+    ``at`` is the run's own time (UTC): a re-run next morning judges the same business day. ``ledger_run`` is the
+    ledger's key of the run. ``answer`` gathers what was asked, for the record.
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    at: datetime
+    policy: Policy
+    connections: Connections
+    ledger: Ledger
+    ledger_run: int
+    try_number: int = 1
+    answer: Answer = field(default_factory=Answer)
+
+    @property
+    def day(self) -> date:
+        """The business day the run belongs to, in UTC."""
+        return self.at.date()
+
+    def ask(self, probe: Callable[Concatenate[Target, More], Answer], target: Target, *more: Any, **named: Any) -> Answer:
+        """Put a probe's question to a target and keep what came back for the ledger and the evidence."""
+        answer = probe(target, *more, **named)
+        self.answer += answer
+        return answer
+
+
+def run_time(context: Mapping[str, Any]) -> datetime:
+    """The run's own time: its logical date, or for a run without one the time it was due."""
+    dag_run = context["dag_run"]
+    at: datetime = dag_run.logical_date or dag_run.run_after
+    return datetime.fromtimestamp(at.timestamp(), tz=UTC)
+
+
+def client_name(dag_id: str, task_id: str) -> str:
+    """What the other side sees of us: ``clo_ops/<dag>/<task>``; PostgreSQL keeps the first 63 bytes."""
+    return f"clo_ops/{dag_id}/{task_id}"

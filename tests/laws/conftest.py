@@ -1,0 +1,26 @@
+"""The parsed DAGs, once for all laws."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from airflow.sdk import DAG
+
+from clo_ops.orchestration.coverage import pages
+from clo_ops.policy import Policy, load_policy
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    return Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def policy() -> Policy:
+    return load_policy()
+
+
+@pytest.fixture(scope="session")
+def dags() -> dict[str, DAG]:
+    return {dag.dag_id: dag for dag in pages()}
