@@ -40,7 +40,7 @@ CREATE TRIGGER audit_logs_chain BEFORE INSERT ON audit_logs FOR EACH ROW EXECUTE
 
 -- One call for the application: SELECT audit_write('ann', 'report.created', 'report', '17', '{"rows": 12}').
 CREATE FUNCTION audit_write(
-    actor text, action text, object_type text, object_id text DEFAULT NULL, detail jsonb DEFAULT '{}'
+    actor text, action text, object_type text DEFAULT NULL, object_id text DEFAULT NULL, detail jsonb DEFAULT '{}'
 ) RETURNS bigint LANGUAGE sql
 BEGIN ATOMIC
     INSERT INTO audit_logs (actor, action, object_type, object_id, detail)

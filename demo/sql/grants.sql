@@ -6,8 +6,11 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO clo_ops_read
 
 -- The reader has no business with anybody's password hash or TOTP secret.
 REVOKE SELECT ON app_users FROM clo_ops_reader;
-GRANT SELECT (user_id, username, full_name, email, totp_last_step, last_login_at, is_service, disabled, created_at,
-              updated_at) ON app_users TO clo_ops_reader;
+GRANT SELECT (user_id, username, full_name, email, totp_last_step, last_login_at, is_service, disabled, locked_until,
+              created_at, updated_at) ON app_users TO clo_ops_reader;
 
 -- Audit rows are written and read, not changed, not even by the application that owns them.
 REVOKE UPDATE, DELETE, TRUNCATE ON audit_logs, audit_anchor FROM clo_app;
+
+-- What the backup job plants before a dump.
+GRANT INSERT ON backup_canary TO clo_backup;
