@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from clo_ops.findings.finding import Severity
 
-IncidentEventKind = Literal["opened", "acknowledged", "escalated", "updated", "closed"]
+IncidentEventKind = Literal["opened", "seen", "severity_raised", "acknowledged", "escalated", "updated", "closed"]
 KINDS: tuple[str, ...] = get_args(IncidentEventKind)
 
 
@@ -49,7 +49,8 @@ class IncidentEvent:
 class OpenIncident:
     """One incident nobody closed yet. ``level`` is the rung of its ladder that was told last; 0 is the first.
 
-    ``acknowledged_at`` is None while nobody took it; ``response_due_at`` is when somebody has to have.
+    ``acknowledged_at`` is None while nobody took it; ``response_due_at`` is when somebody has to have, None where no
+    time is set.
     Raises ValueError for a naive time.
     """
 
@@ -60,13 +61,12 @@ class OpenIncident:
     severity: Severity
     opened_at: datetime
     acknowledged_at: datetime | None
-    response_due_at: datetime
+    response_due_at: datetime | None
     level: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "incident_id", str(self.incident_id))
         object.__setattr__(self, "severity", Severity(self.severity))
-        for name in ("opened_at", "response_due_at"):
-            object.__setattr__(self, name, _utc(getattr(self, name)))
-        if self.acknowledged_at is not None:
-            object.__setattr__(self, "acknowledged_at", _utc(self.acknowledged_at))
+        for name in ("opened_at", "acknowledged_at", "response_due_at"):
+            at = getattr(self, name)
+            object.__setattr__(self, name, None if at is None else _utc(at))

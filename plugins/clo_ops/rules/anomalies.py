@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from statistics import median
 
 from clo_ops.findings import Answer, Finding, Measurement, Severity, Status, unanswered_findings
@@ -33,15 +33,18 @@ class Ground:
     called: str
 
 
-def judge(history: Iterable[Measurement], today: Answer, policy: Anomalies, *, at: datetime) -> list[Finding]:
+def judge(
+    history: Iterable[tuple[date, Measurement]], today: Answer, policy: Anomalies, *, at: datetime
+) -> list[Finding]:
     """Each of this morning's series against its own band: outside warns (P3), either side; the edge is inside.
 
     Too little history is not_applicable and says how much there is; a question nobody answered is unknown, and so is
     a morning without measurements.
     """
     findings = unanswered_findings(PROCEDURE, today, SEVERITY, ASK_AGAIN)
-    remembered = (one for one in history if one.at >= at - policy.lookback)
-    measured = series(remembered, today.measurements, at.astimezone(UTC).date())
+    day = at.astimezone(UTC).date()
+    remembered = ((when, one) for when, one in history if when >= day - policy.lookback)
+    measured = series(remembered, today.measurements, day)
     findings += [_judge_one(one, policy) for one in measured]
     return findings or [_nothing_measured()]
 

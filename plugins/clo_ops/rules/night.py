@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from clo_ops.findings import Answer, Finding, Severity, Status, Unanswered, unanswered_findings
 from clo_ops.findings.incidents import IncidentEvent, OpenIncident
@@ -20,6 +20,7 @@ LEDGER = "Check the PostgreSQL server of the connection clo_ledger; without it n
 # What the headline counts, in the order of the manual's own words.
 HEADLINE = ("opened", "acknowledged", "escalated", "closed")
 NAMED_AT_MOST = 8
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def judge(
@@ -41,7 +42,7 @@ def judge(
         findings.append(_period([one for one in events if begin <= one.at <= end], begin, end))
     if not isinstance(open_incidents, Unanswered):
         waiting = [one for one in open_incidents if one.acknowledged_at is None]
-        findings += [_unacknowledged(one, at) for one in sorted(waiting, key=lambda one: one.response_due_at)]
+        findings += [_unacknowledged(one, at) for one in sorted(waiting, key=lambda one: one.response_due_at or NEVER)]
         findings += [] if waiting else [_all_taken(len(open_incidents))]
     return findings
 
@@ -84,21 +85,28 @@ def _all_taken(open_now: int) -> Finding:
     )
 
 
+def _against(due: datetime | None, opened: datetime, at: datetime) -> tuple[bool, str, str]:
+    """Whether the response time is over, what it is, and how far over."""
+    if due is None:
+        return False, "the response time, of which none is set", "which has none set"
+    over = f"overdue by {age(at - due)}" if at > due else "still in time"
+    return at > due, age(due - opened), f"which is {age(due - opened)}, {over}"
+
+
 def _unacknowledged(one: OpenIncident, at: datetime) -> Finding:
-    waited, allowed = at - one.opened_at, one.response_due_at - one.opened_at
-    overdue = at > one.response_due_at
-    verdict = f"overdue by {age(at - one.response_due_at)}" if overdue else "still in time"
+    waited = age(at - one.opened_at)
+    overdue, allowed, verdict = _against(one.response_due_at, one.opened_at, at)
     return Finding(
         procedure=PROCEDURE,
         name="unacknowledged incident",
         subject=f"{one.incident_id} {one.title}",
         status=Status.FAIL if overdue else Status.WARN,
         severity=one.severity,
-        expected=f"acknowledged within {age(allowed)} ({one.severity})",
-        actual=f"unacknowledged for {age(waited)}",
+        expected=f"acknowledged within {allowed} ({one.severity})",
+        actual=f"unacknowledged for {waited}",
         message=(
-            f"{one.title} ({one.severity}, {one.procedure}) is unacknowledged for {age(waited)}; "
-            f"its response time is {age(allowed)}, {verdict}; told up to rung {one.level} of its ladder."
+            f"{one.title} ({one.severity}, {one.procedure}) is unacknowledged for {waited}, against its response "
+            f"time {verdict}; told up to rung {one.level} of its ladder."
         ),
         first_action=TAKE_IT,
         labels={"incident": one.incident_id, "cause": one.cause},

@@ -43,27 +43,22 @@ class Series:
         return tuple(one for one in self.past if one[0].weekday() == self.day.weekday())
 
 
-def _first_per_day(history: Iterable[Measurement], before: date) -> dict[Key, dict[date, Measurement]]:
-    found: dict[Key, dict[date, Measurement]] = defaultdict(dict)
-    for one in history:
-        day = one.at.date()
+def _first_per_day(history: Iterable[tuple[date, Measurement]], before: date) -> dict[Key, dict[date, float]]:
+    found: dict[Key, dict[date, float]] = defaultdict(dict)
+    for day, one in history:
         if day < before:
-            kept = found[key(one)].setdefault(day, one)
-            if one.at < kept.at:
-                found[key(one)][day] = one
+            found[key(one)].setdefault(day, one.value)
     return found
 
 
-def series(history: Iterable[Measurement], today: Iterable[Measurement], day: date) -> list[Series]:
-    """Today's series, in today's order, each with its mornings before ``day`` (UTC dates of the measurements).
+def series(history: Iterable[tuple[date, Measurement]], today: Iterable[Measurement], day: date) -> list[Series]:
+    """Today's series, in today's order, each with its mornings before ``day``.
 
-    What history holds of today itself is left out, so that a run repeated does not compare a morning with itself.
+    ``history`` is what was recorded of which business day. What it holds of today itself is left out, so that a run
+    repeated does not compare a morning with itself.
     """
     past = _first_per_day(history, day)
     firsts: dict[Key, Measurement] = {}
     for one in today:
         firsts.setdefault(key(one), one)
-    return [
-        Series(one, day, tuple((when, past[name][when].value) for when in sorted(past.get(name, {}))))
-        for name, one in firsts.items()
-    ]
+    return [Series(one, day, tuple(sorted(past.get(name, {}).items()))) for name, one in firsts.items()]

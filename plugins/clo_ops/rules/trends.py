@@ -46,7 +46,7 @@ class Slope:
         return 100 * (self.level - self.median) / abs(self.median) if self.median else 0.0
 
 
-def judge(history: Iterable[Measurement], today: Answer, policy: Trend, *, at: datetime) -> list[Finding]:
+def judge(history: Iterable[tuple[date, Measurement]], today: Answer, policy: Trend, *, at: datetime) -> list[Finding]:
     """One finding for each of this morning's series of the policy's resources, over all windows with enough mornings.
 
     Gaps in days are allowed. Too few mornings are not_applicable and say how many there are and how many it takes;

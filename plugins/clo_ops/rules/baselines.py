@@ -1,0 +1,108 @@
+"""DM-07: the morning baseline is on the record, once a day, and whole.
+
+Manual: Morning Startup Procedures, Performance Baseline (L23).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from clo_ops.findings import Answer, Finding, Measurement, Severity, Status, unanswered_findings
+from clo_ops.policy.morning import Baseline, BaselineMetric
+from clo_ops.rules.figures import figure, moment
+from clo_ops.rules.series import title
+
+PROCEDURE = "DM-07"
+# Nothing of the customer's is broken by a gap, but DM-08 and DM-09 go blind: the manual's low priority (D35).
+SEVERITY = Severity.P3
+LOOK = "See in the task's log which probe got no answer, mend that, and clear the task: what is recorded stays."
+SHOWN_AT_MOST = 4
+
+
+class Result(Protocol):
+    """What the ledger did: how many series it put down now, and how many had their value of today already."""
+
+    @property
+    def inserted(self) -> int: ...
+    @property
+    def kept(self) -> int: ...
+
+
+def listed(measurements: Iterable[Measurement], policy: Baseline) -> tuple[Measurement, ...]:
+    """Those measurements the policy wants on the morning record, in their order."""
+    return tuple(one for one in measurements if any(_is_of(one, metric) for metric in policy.metrics))
+
+
+def _is_of(one: Measurement, metric: BaselineMetric) -> bool:
+    fits = (one.name, one.unit) == (metric.metric, metric.unit)
+    return fits and all(one.labels.get(label) == value for label, value in metric.labels.items())
+
+
+def judge(answer: Answer, result: Result, policy: Baseline, *, recorded: Sequence[Measurement]) -> list[Finding]:
+    """Each metric of the policy: recorded today, or missing (unknown).
+
+    ``recorded`` is what stands in the ledger for the day once this run has written: a repeat is judged by what the
+    first run put down, not by what it measured itself. A duration has no figure where nothing was completed; that is
+    said (not_applicable), for nobody failed to answer.
+    """
+    findings = unanswered_findings(PROCEDURE, answer, SEVERITY, LOOK)
+    findings.append(_on_record(result, recorded, policy))
+    return findings + [_judge_metric(metric, recorded) for metric in policy.metrics]
+
+
+def _on_record(result: Result, recorded: Sequence[Measurement], policy: Baseline) -> Finding:
+    there = {(metric.metric, *metric.labels.items()) for metric in policy.metrics if _series(metric, recorded)}
+    expected = f"{len(policy.metrics)} metrics, recorded once today"
+    actual = f"{len(there)} metrics in {len(recorded)} series; {result.inserted} recorded now, {result.kept} kept"
+    if not recorded:
+        return _finding("morning baseline", Status.UNKNOWN, expected, "nothing recorded", "Nothing was recorded today.")
+    first = moment(min(one.at for one in recorded))
+    told = f"First recorded at {first}: {actual}."
+    if result.kept:
+        told += " What was recorded first stays; this run's own values of the same series were not."
+    return _finding("morning baseline", Status.PASS, expected, actual, told)
+
+
+def _series(metric: BaselineMetric, recorded: Iterable[Measurement]) -> list[Measurement]:
+    return [one for one in recorded if _is_of(one, metric)]
+
+
+def _judge_metric(metric: BaselineMetric, recorded: Sequence[Measurement]) -> Finding:
+    name, expected = title(metric.metric, metric.labels), f"a figure of today in {metric.unit}"
+    found = _series(metric, recorded)
+    if found:
+        shown = ", ".join(_shown(one) for one in found[:SHOWN_AT_MOST])
+        rest = f" and {len(found) - SHOWN_AT_MOST} more" if len(found) > SHOWN_AT_MOST else ""
+        return _finding("recorded", Status.PASS, expected, shown + rest, f"{name}: {shown}{rest}.", subject=name)
+    if _nothing_to_time(metric, recorded):
+        told = f"{name} has no figure today: nothing was completed in the window, so nothing took any time."
+        return _finding("recorded", Status.NOT_APPLICABLE, expected, "nothing was completed", told, subject=name)
+    told = f"{name} is missing from today's baseline: no figure in {metric.unit} was measured."
+    return _finding("recorded", Status.UNKNOWN, expected, "missing", told, subject=name)
+
+
+def _shown(one: Measurement) -> str:
+    labels = " ".join(one.labels.values())
+    return f"{labels} {figure(one.value, one.unit)}".strip()
+
+
+def _nothing_to_time(metric: BaselineMetric, recorded: Iterable[Measurement]) -> bool:
+    kind, _, what = metric.metric.rpartition(".")
+    done = [one.value for one in recorded if one.name == f"{kind}.completed"]
+    return what == "duration" and done == [0.0]
+
+
+def _finding(name: str, status: Status, expected: str, actual: str, message: str, *, subject: str = "") -> Finding:
+    silent = status is Status.UNKNOWN
+    return Finding(
+        procedure=PROCEDURE,
+        name=name,
+        subject=subject,
+        status=status,
+        severity=SEVERITY if silent else None,
+        expected=expected,
+        actual=actual,
+        message=message,
+        first_action=LOOK if silent else "",
+    )
