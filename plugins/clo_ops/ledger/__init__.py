@@ -1,0 +1,36 @@
+"""Record: runs, measurements, findings, evidence, incidents, messages and the state of backups, in our own database."""
+
+from clo_ops.ledger.errors import LedgerConflict, LedgerUnavailable
+from clo_ops.ledger.ledger import Ledger
+from clo_ops.ledger.records import (
+    BackupRow,
+    BaselineResult,
+    Evidence,
+    IncidentEvent,
+    IncidentRow,
+    Message,
+    OutboxMessage,
+    OutboxState,
+    Recording,
+    RunRow,
+    StatementRow,
+    StatementSnapshot,
+)
+
+__all__ = [
+    "BackupRow",
+    "BaselineResult",
+    "Evidence",
+    "IncidentEvent",
+    "IncidentRow",
+    "Ledger",
+    "LedgerConflict",
+    "LedgerUnavailable",
+    "Message",
+    "OutboxMessage",
+    "OutboxState",
+    "Recording",
+    "RunRow",
+    "StatementRow",
+    "StatementSnapshot",
+]

@@ -1,0 +1,212 @@
+"""What goes into the ledger and comes out of it, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from clo_ops.findings import Severity, Status, Unanswered
+from clo_ops.ledger.columns import aware
+
+Level = Literal["L0", "L1", "L2", "L3", "L4"]
+LEVELS: tuple[Level, ...] = ("L0", "L1", "L2", "L3", "L4")
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run of one DAG. ``status`` and ``closed_at`` are None until it is closed, and again once re-recorded."""
+
+    id: int
+    dag_id: str
+    run_id: str
+    at: datetime
+    policy_digest: str
+    trigger: str
+    opened_at: datetime
+    closed_at: datetime | None
+    status: Status | None
+    counts: Mapping[Status, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """That a procedure of a run was recorded: by which try, under which policy, what stayed unanswered."""
+
+    procedure: str
+    try_number: int
+    policy_digest: str
+    measured: int
+    unanswered: tuple[Unanswered, ...]
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A file that lets somebody else check a finding later. ``size`` is bytes, ``sha256`` lower-case hex."""
+
+    uri: str
+    sha256: str
+    size: int
+    media_type: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineResult:
+    """How many series were recorded for the day, and how many already had their value and kept it."""
+
+    inserted: int
+    kept: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatementRow:
+    """One line of pg_stat_statements: counters since ``stats_reset``; ``total_ms`` is execution time."""
+
+    queryid: int
+    user: str
+    database: str
+    toplevel: bool
+    calls: int
+    total_ms: float
+    rows: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatementSnapshot:
+    taken_at: datetime
+    stats_reset: datetime | None
+    rows: tuple[StatementRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentRow:
+    """One cause, one open incident, however often it is seen."""
+
+    id: int
+    cause: str
+    severity: Severity
+    title: str
+    procedure: str
+    opened_at: datetime
+    last_seen_at: datetime
+    seen_count: int
+    run_id: int | None
+    response_due_at: datetime | None
+    acknowledged_at: datetime | None
+    acknowledged_by: str
+    escalation_level: int
+    escalated_at: datetime | None
+    escalated_to: str
+    closed_at: datetime | None
+    closed_by: str
+    close_reason: str
+
+
+EventKind = Literal["opened", "seen", "severity_raised", "acknowledged", "escalated", "closed"]
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentEvent:
+    id: int
+    incident_id: int
+    cause: str
+    severity: Severity
+    title: str
+    kind: EventKind
+    at: datetime
+    actor: str
+    detail: str
+    run_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A mail to be delivered once per ``dedup_key``. Raises ValueError for no recipient or a line break in a header."""
+
+    dedup_key: str
+    recipients: Sequence[str]
+    subject: str
+    text: str
+    html: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    severity: Severity | None = None
+    run: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "recipients", tuple(dict.fromkeys(self.recipients)))
+        if not self.dedup_key or not self.recipients:
+            raise ValueError(f"a message needs a dedup key and a recipient, got {self.dedup_key!r} {self.recipients!r}")
+        for part in (self.subject, *self.recipients, *self.headers, *self.headers.values()):
+            if any(character in part for character in "\r\n\x00"):
+                raise ValueError(f"a line break or NUL in a mail header would let the text forge headers: {part!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxMessage:
+    """A message as the outbox holds it. ``refused`` maps a recipient to the server's permanent answer."""
+
+    id: int
+    message: Message
+    state: Literal["waiting", "delivered", "refused"]
+    enqueued_at: datetime
+    attempts: int
+    next_attempt_at: datetime | None
+    leased_until: datetime | None
+    accepted: tuple[str, ...]
+    refused: Mapping[str, str]
+    delivered_at: datetime | None
+    last_error: str
+
+    @property
+    def pending(self) -> tuple[str, ...]:
+        """Recipients who neither have it nor were permanently refused."""
+        return tuple(one for one in self.message.recipients if one not in self.accepted and one not in self.refused)
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxState:
+    """``refused`` messages reached nobody; ``oldest_undelivered`` is when the oldest waiting one was put in."""
+
+    waiting: int
+    delivered: int
+    refused: int
+    refused_recipients: int
+    oldest_undelivered: datetime | None
+    last_error: str
+
+
+@dataclass(frozen=True, slots=True)
+class BackupRow:
+    """A backup and how deep it has been proven.
+
+    ``proven`` says since when each level holds: L0 present, L1 its bytes match the manifest, L2 read to the end,
+    L3 restored, L4 restored and equal to its source. ``failure`` is the newest verification that went wrong.
+    """
+
+    repository: str
+    path: str
+    status: Literal["success", "failed"] = "success"
+    database: str = ""
+    snapshot_at: datetime | None = None
+    ended_at: datetime | None = None
+    size_bytes: int | None = None
+    sha256: str = ""
+    proven: Mapping[Level, datetime] = field(default_factory=dict)
+    failed_at: datetime | None = None
+    failure: str = ""
+    present: bool = True
+
+    def __post_init__(self) -> None:
+        strange = set(self.proven) - set(LEVELS)
+        if strange:
+            raise ValueError(f"{self.path}: verification levels {sorted(strange)}, allowed {', '.join(LEVELS)}")
+        object.__setattr__(self, "proven", {key: aware(self.proven[key]) for key in sorted(self.proven)})
+
+    @property
+    def level(self) -> Level | None:
+        """The deepest level proven, None where not even presence was."""
+        return max(self.proven, default=None)
