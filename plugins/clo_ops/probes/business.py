@@ -41,11 +41,7 @@ def _ask(connection: Any, target: PostgresTarget, name: str, values: dict[str, A
         (row,) = rows(connection, name, values)
     except psycopg.Error as error:
         said = " ".join(str(error).split())
-        return Answer.of(
-            unanswered=[
-                Unanswered(name.removeprefix("source/"), str(target), f"include/sql/{name}.sql", said, values["until"])
-            ]
-        )
+        return nobody_answered([_question(name)], target, f"include/sql/{name}.sql", said)
     return Answer.of(QUESTIONS[name](row, values["until"]))
 
 
