@@ -54,7 +54,7 @@ class Cluster:
     """A cluster in ``directory`` (made on first start, found again later).
 
     ``choice`` as in demo.stack.servers; ``port`` is the one preferred, the next free one is taken; ``settings`` go to
-    postgresql.conf. Raises servers.NoServer, ClusterFailed.
+    postgresql.conf; ``mark`` says whose process it is (demo.stack.processes). Raises servers.NoServer, ClusterFailed.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class Cluster:
         choice: str | None = None,
         settings: dict[str, str] | None = None,
         durable: bool = False,
+        mark: str | None = None,
     ) -> None:
         self.directory = Path(directory)
         self.server = servers.postgres(choice)
@@ -73,6 +74,8 @@ class Cluster:
         self._preferred = port
         self._child: subprocess.Popen[bytes] | None = None
         self._facts: dict[str, Any] = self._load()
+        if mark:
+            self._facts["mark"] = mark
 
     def __enter__(self) -> Self:
         self.start()
@@ -215,7 +218,8 @@ class Cluster:
         """Decide where data and programs are; what a former, killed attempt left is removed first."""
         for leftover in (self._facts.get("private"), self._facts.get("data")):
             shutil.rmtree(leftover, ignore_errors=True) if leftover else None
-        self._facts = {"data": str((self.directory / "data").resolve())}
+        kept = {"mark": self._facts["mark"]} if "mark" in self._facts else {}
+        self._facts = kept | {"data": str((self.directory / "data").resolve())}
         if self.account and not self.account.reaches(self.directory):
             private = accounts.private_directory(self.account, "clo-ops-pg-")
             self._facts |= {"private": str(private), "data": str(private / "data")}
@@ -285,7 +289,8 @@ class Cluster:
     def _server_environment(self) -> dict[str, str]:
         """Nothing of the caller's PG* variables; LC_ALL so that a machine without locales serves."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
-        return kept | {"LC_ALL": "C", "HOME": "/"}
+        mark = {processes.MARK: self._facts["mark"]} if "mark" in self._facts else {}
+        return kept | mark | {"LC_ALL": "C", "HOME": "/"}
 
     def _reap(self) -> None:
         if self._child is not None:

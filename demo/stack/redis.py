@@ -7,6 +7,7 @@ with Redis(directory) as server:
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shutil
 import signal
@@ -40,6 +41,7 @@ class Redis:
         port: int | None = None,
         choice: str | None = None,
         settings: dict[str, str] | None = None,
+        mark: str | None = None,
     ) -> None:
         self.directory = Path(directory)
         self.origin, self.program = servers.redis(choice)
@@ -47,6 +49,8 @@ class Redis:
         self._preferred = port
         self._child: subprocess.Popen[bytes] | None = None
         self._facts: dict[str, Any] = self._load()
+        if mark:
+            self._facts["mark"] = mark
 
     def __enter__(self) -> Self:
         self.start()
@@ -112,7 +116,10 @@ class Redis:
     def _start_on(self, port: int) -> bool:
         conf = self.directory / "redis.conf"
         write_private(conf, self._configuration(port))
-        self._child, process = processes.spawn([self.program, conf], log=self.log, directory=self.directory)
+        environment = {"PATH": os.defpath} | ({processes.MARK: self._facts["mark"]} if "mark" in self._facts else {})
+        self._child, process = processes.spawn(
+            [self.program, conf], log=self.log, directory=self.directory, environment=environment
+        )
         self._facts |= {"port": port, "process": {"pid": process.pid, "started": process.started}}
         write_private(self.directory / "redis.json", json.dumps(self._facts))
         deadline = time.monotonic() + START_SECONDS
