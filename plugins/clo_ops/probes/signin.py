@@ -1,0 +1,157 @@
+"""Opening and closing a session of the synthetic account (D61), as a user does: password, second factor, logout.
+
+A TOTP code may be used once, and several procedures share the account: where the second factor is refused, the next
+step's code is tried, twice at most. No password, token or code ever gets into a reason.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from clo_ops.probes.exchange import Browser, NoReply, Reply
+from clo_ops.probes.targets import Account
+
+STEPS_TO_WAIT = 2
+# The other side's clock may be a little behind ours; a code of a step that has not begun there is refused.
+STEP_MARGIN = 0.1
+REASON_LENGTH = 120
+
+
+class Doors(Protocol):
+    """Where one logs in and out and asks who one is, and how a refusal reads; the policy's access figures are such."""
+
+    @property
+    def login_path(self) -> str: ...
+    @property
+    def logout_path(self) -> str: ...
+    @property
+    def me_path(self) -> str: ...
+    @property
+    def refused_status(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StandardDoors:
+    """The CLO API's own."""
+
+    login_path: str = "/api/v1/auth/login"
+    logout_path: str = "/api/v1/auth/logout"
+    me_path: str = "/api/v1/auth/me"
+    refused_status: int = 401
+
+
+STANDARD = StandardDoors()
+
+
+class Outcome(StrEnum):
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    UNCLEAR = "unclear"
+    NO_REPLY = "no reply"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What one login came to. ``answered`` is False only where nobody could be reached; ``code`` is what was sent;
+    ``granted`` is for how many seconds the session is said to be good (0: not said)."""
+
+    outcome: Outcome
+    reason: str
+    token: str = field(repr=False, default="")
+    code: str = field(repr=False, default="")
+    granted: float = 0.0
+    second_factor_refused: bool = False
+    answered: bool = True
+
+    @property
+    def accepted(self) -> bool:
+        return self.outcome is Outcome.ACCEPTED
+
+
+def code_now(account: Account, moment: float | None = None) -> str:
+    """The account's TOTP code (RFC 6238) of the step ``moment`` (seconds since 1970) is in."""
+    import pyotp  # noqa: PLC0415 - needed by a few tasks only, and DAG files are parsed every half minute
+
+    seconds = int(time.time() if moment is None else moment)
+    return pyotp.TOTP(account.totp_secret, interval=account.totp_interval).at(seconds)
+
+
+def wait_for_next_step(account: Account) -> None:
+    """Sleep until the next TOTP step has begun: at most ``totp_interval`` seconds and a margin."""
+    time.sleep(account.totp_interval - time.time() % account.totp_interval + STEP_MARGIN)
+
+
+def attempt(
+    browser: Browser, account: Account, doors: Doors = STANDARD, *, password: str | None = None, code: str = ""
+) -> Attempt:
+    """One login, with the account's password unless another is given, and with ``code`` where there is one."""
+    secret = account.password if password is None else password
+    form = {"username": account.username, "password": secret} | ({"totp": code} if code else {})
+    reply = browser.ask("POST", doors.login_path, body=form)
+    if isinstance(reply, NoReply):
+        return Attempt(Outcome.NO_REPLY, reply.reason, code=code, answered=reply.answered)
+    return _judged(reply, code, doors.refused_status, hidden=(secret, account.password, code, account.totp_secret))
+
+
+def _judged(reply: Reply, code: str, refusal: int, hidden: tuple[str, ...]) -> Attempt:
+    """A token means a session is open, whatever the status says. Only the agreed status is a refusal: a server in
+    trouble refuses everybody and proves nothing."""
+    answer = reply.json()
+    fields: dict[str, Any] = answer if isinstance(answer, dict) else {}
+    token = fields.get("access_token")
+    if isinstance(token, str) and token:
+        length = fields.get("expires_in")
+        granted = float(length) if isinstance(length, int | float) else 0.0
+        return Attempt(Outcome.ACCEPTED, f"HTTP {reply.status}, session opened", token, code, granted)
+    said = _scrubbed(str(fields.get("detail", "no session opened")), hidden)
+    outcome = Outcome.REFUSED if reply.status == refusal else Outcome.UNCLEAR
+    refused = outcome is Outcome.REFUSED and "second factor" in said.lower()
+    return Attempt(outcome, f"HTTP {reply.status}, {said}", code=code, second_factor_refused=refused)
+
+
+def _scrubbed(said: str, hidden: tuple[str, ...]) -> str:
+    """What the server said, without anything secret it may have echoed, on one short line."""
+    for secret in filter(None, hidden):
+        said = said.replace(secret, "***")
+    return " ".join(said.split())[:REASON_LENGTH]
+
+
+def attempt_with_code(
+    browser: Browser, account: Account, doors: Doors = STANDARD, *, password: str | None = None
+) -> Attempt:
+    """Log in with the current step's code; where the second factor is refused, again with the next, twice at most."""
+    if not account.totp_secret:
+        return attempt(browser, account, doors, password=password)
+    last = attempt(browser, account, doors, password=password, code=code_now(account))
+    for _ in range(STEPS_TO_WAIT):
+        if not last.second_factor_refused:
+            break
+        wait_for_next_step(account)
+        last = attempt(browser, account, doors, password=password, code=code_now(account))
+    return last
+
+
+def sign_out(browser: Browser, token: str, doors: Doors = STANDARD) -> Reply | NoReply:
+    return browser.ask("POST", doors.logout_path, token=token)
+
+
+@contextmanager
+def opened(browser: Browser, made: Attempt, doors: Doors = STANDARD) -> Iterator[Attempt]:
+    """Log out again whatever happens in between; what was not opened is not closed."""
+    try:
+        yield made
+    finally:
+        if made.token:
+            sign_out(browser, made.token, doors)
+
+
+@contextmanager
+def session(browser: Browser, account: Account, doors: Doors = STANDARD) -> Iterator[Attempt]:
+    """A session of the account for the length of a ``with`` block; ask ``accepted`` before using its token."""
+    with opened(browser, attempt_with_code(browser, account, doors), doors) as made:
+        yield made
