@@ -1,0 +1,133 @@
+"""From a directory of YAML to one frozen Policy, or to one error that lists everything wrong with it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any, cast, get_args
+
+from pydantic import TypeAdapter, ValidationError
+
+from clo_ops.findings import ConfigurationError
+from clo_ops.policy.checks import faults
+from clo_ops.policy.model import Mode, Policy
+from clo_ops.policy.paths import INCLUDE
+from clo_ops.policy.problems import (
+    PolicyRefused,
+    Problem,
+    did_you_mean,
+    from_pydantic,
+    key_path,
+    nearest_line,
+    type_at,
+)
+from clo_ops.policy.reading import Document, read
+
+SECTIONS = tuple(name for name in Policy.model_fields if name != "mode")
+Signature = tuple[tuple[str, int, int], ...]
+
+
+def load_policy(directory: str | Path | None = None, mode: str | None = None) -> Policy:
+    """The validated policy, from ``directory``, else CLO_OPS_POLICY, else include/policy; never a mixture.
+
+    ``mode`` is "demo" or "production", else CLO_OPS_MODE, else production, which refuses placeholder contacts (D52).
+    Loaded on first use and again when a file has changed.
+
+    Raises:
+        ConfigurationError: anything is wrong with it. Lists every problem: file, key, given, allowed, what to do.
+    """
+    where = Path(directory or os.environ.get("CLO_OPS_POLICY") or INCLUDE / "policy").absolute()
+    chosen = mode or os.environ.get("CLO_OPS_MODE") or "production"
+    if chosen not in get_args(Mode):
+        allowed = f"one of {', '.join(get_args(Mode))}"
+        raise ConfigurationError(f"The policy's mode is {chosen!r}", allowed, "set CLO_OPS_MODE")
+    if not where.is_dir():
+        raise ConfigurationError(
+            f"There is no policy directory {where}", "a directory of policy files", "set CLO_OPS_POLICY or remove it"
+        )
+    return _loaded(where, chosen, _signature(where))
+
+
+def digest(policy: Policy) -> str:
+    """SHA-256 of every figure, for the ledger: two runs with the same digest were judged by the same policy."""
+    dumped = policy.model_dump(mode="json")
+    return hashlib.sha256(json.dumps(dumped, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def _signature(directory: Path) -> Signature:
+    """What makes a cached policy stale: names, times and sizes of the files."""
+    stats = [(path.name, path.stat()) for path in sorted(directory.iterdir()) if path.suffix in (".yaml", ".yml")]
+    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
+
+
+@lru_cache(maxsize=16)
+def _loaded(directory: Path, mode: str, signature: Signature) -> Policy:
+    documents, problems = _documents(directory, [name for name, _, _ in signature])
+    sections = _sections(documents, problems)
+    for fault in faults(sections, mode):
+        line = nearest_line(documents[fault.section].lines, fault.location)
+        key = key_path(fault.location)
+        problems.append(Problem(f"{fault.section}.yaml", key, fault.given, fault.allowed, fault.do, line))
+    if problems:
+        raise PolicyRefused(directory, sorted(problems, key=lambda one: (one.file, one.line, one.key)))
+    return Policy.model_construct(**_resolved(sections), mode=cast(Mode, mode))
+
+
+def _documents(directory: Path, names: list[str]) -> tuple[dict[str, Document], list[Problem]]:
+    expected = [f"{section}.yaml" for section in SECTIONS]
+    problems = [
+        Problem(name, "", "an unknown file", f"only {', '.join(expected)}", did_you_mean(name, expected) or "remove it")
+        for name in names
+        if name not in expected
+    ]
+    problems += [
+        Problem(
+            name,
+            "",
+            "no such file",
+            "all files of the policy: a directory replaces include/policy whole",
+            f"copy {name} from include/policy",
+        )
+        for name in expected
+        if name not in names
+    ]
+    documents = {name.removesuffix(".yaml"): read(directory / name) for name in expected if name in names}
+    return documents, problems + [problem for one in documents.values() for problem in one.problems]
+
+
+@cache
+def _adapter(section: str) -> TypeAdapter[Any]:
+    return TypeAdapter(type_at(Policy, (section,)))
+
+
+def _sections(documents: dict[str, Document], problems: list[Problem]) -> dict[str, Any]:
+    """The files that are valid by themselves; what is wrong with the others goes to ``problems``."""
+    sections = {}
+    for name, document in documents.items():
+        if document.content is None:
+            continue
+        try:
+            sections[name] = _adapter(name).validate_python(document.content)
+        except ValidationError as error:
+            problems += from_pydantic(document.file, type_at(Policy, (name,)), error, document.lines)
+    return sections
+
+
+def _resolved(sections: dict[str, Any]) -> dict[str, Any]:
+    """Names replaced by what they stand for: trend levels from thresholds, crons that supersede others."""
+    cadences = {
+        name: one.superseded(sections["cadences"][one.superseded_by].cron) if one.superseded_by else one
+        for name, one in sections["cadences"].items()
+    }
+    trend = sections["morning"].trend
+    resources = tuple(
+        one.model_copy(update={"warning_level": sections["thresholds"][one.threshold].warning.above})
+        if one.threshold
+        else one
+        for one in trend.resources
+    )
+    morning = sections["morning"].model_copy(update={"trend": trend.model_copy(update={"resources": resources})})
+    return {**sections, "cadences": type(sections["cadences"])(cadences), "morning": morning}

@@ -1,0 +1,62 @@
+"""How long records are kept (manual L355-L362), with floors no policy file can go under (D05, D58)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
+
+from clo_ops.policy.base import Cited, Frozen, Model, Positive, Text
+from clo_ops.policy.period import Period
+from clo_ops.policy.units import CalendarPeriod, refuse
+
+# The shortest a site may keep each class, and where that comes from.
+FLOORS = {
+    "application_logs": (Period(days=90), "L358"),
+    "access_logs": (Period(months=12), "L359"),
+    "security_logs": (Period(months=24), "L360"),
+    "audit_logs": (Period(months=84), "L361, D05, D58"),
+    "system_logs": (Period(days=30), "L362"),
+    "evidence": (Period(months=84), "L361, D58"),
+    "measurements": (Period(months=13), "L184, D32"),
+}
+
+
+class RetentionClass(Cited):
+    """One class of records. ``hot_for`` is how long rows stay in the live table before they move to the archive."""
+
+    title: Text
+    keep: CalendarPeriod
+    hot_for: CalendarPeriod | None = None
+    then: Literal["delete", "delete on two approvals"] = "delete"
+
+
+def _above_the_floors(classes: Mapping[str, RetentionClass]) -> Mapping[str, RetentionClass]:
+    for name, (floor, source) in FLOORS.items():
+        if name not in classes:
+            raise refuse("nothing", f"{floor} or longer ({source})", f"add {name}", key=name)
+        if not classes[name].keep.covers(floor):
+            allowed = f"{floor} or longer ({source})"
+            raise refuse(classes[name].keep, allowed, "keep it longer; the floor is law, not taste", key=f"{name}.keep")
+    return classes
+
+
+class BackupRotation(Cited):
+    """Grandfather, father, son (D59): how many of each are kept, and how many proven ones must always remain."""
+
+    daily: Positive
+    weekly: Positive
+    monthly: Positive
+    yearly: Positive
+    minimum_proven: Positive
+
+
+class Retention(Model):
+    """retention.yaml. ``retention["audit_logs"].keep`` is a Period."""
+
+    classes: Annotated[Mapping[Text, RetentionClass], AfterValidator(_above_the_floors), *Frozen]
+    backups: BackupRotation
+
+    def __getitem__(self, name: str) -> RetentionClass:
+        return self.classes[name]

@@ -1,0 +1,52 @@
+"""Alert thresholds (manual L319-L353), with what the manual left out: unit, statistic, window, duration, clearing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import model_validator
+
+from clo_ops.policy.base import Cited, Frozen, Model, Text, Texts
+from clo_ops.policy.units import Duration, Number, Unit, refuse
+
+Statistic = Literal["last", "mean", "median", "p95", "maximum", "sum"]
+
+
+class Level(Model):
+    """Raised strictly above ``above``, cleared at or below ``clear_at``; both in the threshold's unit."""
+
+    above: Number
+    clear_at: Number
+
+    @model_validator(mode="after")
+    def _clears_below(self) -> Self:
+        if not self.clear_at < self.above:
+            raise refuse(f"{self.clear_at:g}", f"below above ({self.above:g})", "lower clear_at", key="clear_at")
+        return self
+
+
+class Threshold(Cited):
+    """A metric's two levels. ``statistic`` over ``window``, exceeded for ``hold_for``, before anybody is told."""
+
+    title: Text
+    metric: Text
+    unit: Unit
+    per: Texts = ()
+    statistic: Statistic
+    window: Duration
+    hold_for: Duration
+    warning: Level
+    critical: Level
+    procedures: Texts
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not self.warning.above < self.critical.above:
+            allowed = f"below critical.above ({self.critical.above:g} {self.unit})"
+            given = f"{self.warning.above:g} {self.unit}"
+            raise refuse(given, allowed, "lower the warning or raise the critical level", key="warning.above")
+        return self
+
+
+Thresholds = Annotated[Mapping[Text, Threshold], *Frozen]
