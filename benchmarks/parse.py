@@ -39,7 +39,9 @@ def main() -> int:
         pairs = []
         for number in range(rounds):
             pairs.append((seconds(BASELINE, home), seconds(SUBJECT, home)))
-            print(f"round {number + 1}/{rounds}: airflow.sdk {pairs[-1][0]:.2f} s, dags/ {pairs[-1][1]:.2f} s", flush=True)
+            print(
+                f"round {number + 1}/{rounds}: airflow.sdk {pairs[-1][0]:.2f} s, dags/ {pairs[-1][1]:.2f} s", flush=True
+            )
     ratio = median(subject / baseline for baseline, subject in pairs)
     print(f"median: airflow.sdk {median(b for b, _ in pairs):.2f} s, dags/ {median(s for _, s in pairs):.2f} s")
     print(f"parsing dags/ : importing airflow.sdk = {ratio:.2f} (aim: 1.30 or less)")

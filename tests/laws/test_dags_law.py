@@ -1,4 +1,4 @@
-"""Laws 1 to 4: the exact DAGs, every procedure with its task, what every DAG and task must carry, one table of schedules."""
+"""Laws 1 to 4: the exact DAGs, each procedure with its task, what DAGs and tasks must carry, one table of schedules."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ def test_every_dag_has_its_page(dags, heading):
 def test_every_dag_has_owner_tags_limits_deadline_and_failure_callback(dags, policy):
     for dag in dags.values():
         cadence = policy.cadences[dag.dag_id]
-        assert {task.owner for task in dag.tasks} == {cadence.owner} != {"airflow"}
+        assert {task.owner for task in dag.tasks} == {"clo-operations"}
         assert "clo-ops" in dag.tags
         assert dag.max_active_runs == 1
         assert dag.catchup is False
-        assert timedelta(0) < dag.dagrun_timeout == cadence.run_timeout
+        assert timedelta(0) < dag.dagrun_timeout == cadence.timeout
         assert [alert.interval for alert in dag.deadline] == [cadence.done_by]
         assert [callback.__name__ for callback in _as_list(dag.on_failure_callback)] == ["run_failed"]
 

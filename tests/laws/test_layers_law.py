@@ -25,7 +25,21 @@ MAY_IMPORT = {
 }
 WITHOUT_AIRFLOW = ("findings", "policy", "rules", "ledger", "reports")
 WITHOUT_IO = ("findings", "rules")
-IO = {"socket", "ssl", "subprocess", "urllib", "http", "httpx", "psycopg", "redis", "paramiko", "sqlalchemy", "fsspec", "smtplib", "open"}
+IO = {
+    "socket",
+    "ssl",
+    "subprocess",
+    "urllib",
+    "http",
+    "httpx",
+    "psycopg",
+    "redis",
+    "paramiko",
+    "sqlalchemy",
+    "fsspec",
+    "smtplib",
+    "open",
+}
 HEAVY = {"great_expectations", "docker", "pandas", "pyarrow", "matplotlib", "weasyprint"}
 FORBIDDEN_NAMES = {"utils.py", "helpers.py", "common.py", "misc.py"}
 
@@ -56,7 +70,11 @@ def _statements(node: ast.AST, top_level_only: bool) -> Iterator[ast.AST]:
 
 def test_the_house_is_there():
     rooms = {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"}
-    assert {"findings", "policy", "rules", "probes", "ledger", "escalation", "reports", "orchestration"} <= rooms <= set(MAY_IMPORT)
+    assert (
+        {"findings", "policy", "rules", "probes", "ledger", "escalation", "reports", "orchestration"}
+        <= rooms
+        <= set(MAY_IMPORT)
+    )
 
 
 @pytest.mark.parametrize("room", MAY_IMPORT)

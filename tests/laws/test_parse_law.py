@@ -25,7 +25,12 @@ print(sorted(dag.dag_id for dag in pages()))
 
 
 def test_dags_parse_where_nothing_can_be_asked(tmp_path):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "plugins"), "AIRFLOW_HOME": str(tmp_path), "CLO_OPS_MODE": "demo"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT / "plugins"),
+        "AIRFLOW_HOME": str(tmp_path),
+        "CLO_OPS_MODE": "demo",
+    }
     done = subprocess.run(
         [sys.executable, "-c", PARSE_WITHOUT], env=environment, capture_output=True, text=True, timeout=120, check=False
     )
@@ -36,7 +41,14 @@ def test_dags_parse_where_nothing_can_be_asked(tmp_path):
 def test_the_guard_of_this_law_bites(tmp_path):
     """Seen red: the same process refuses a look-up."""
     probe = PARSE_WITHOUT + "\nVariable.get('x')\n"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "plugins"), "AIRFLOW_HOME": str(tmp_path), "CLO_OPS_MODE": "demo"}
-    done = subprocess.run([sys.executable, "-c", probe], env=environment, capture_output=True, text=True, timeout=120, check=False)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT / "plugins"),
+        "AIRFLOW_HOME": str(tmp_path),
+        "CLO_OPS_MODE": "demo",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", probe], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode != 0
     assert "looked up at parse time" in done.stderr

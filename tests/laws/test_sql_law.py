@@ -12,8 +12,12 @@ from clo_ops.probes.statements import catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "plugins" / "clo_ops"
-SQL_IN_PYTHON = re.compile(r"^\s*(SELECT\s.+\sFROM|INSERT\s+INTO|UPDATE\s+\S+\s+SET|DELETE\s+FROM|ALTER\s|DROP\s|TRUNCATE\s)", re.I | re.S)
-WRITING = re.compile(r"\b(INSERT\s+INTO|UPDATE\s+\S+\s+SET|DELETE\s+FROM|TRUNCATE|ALTER|DROP|CREATE|GRANT|REVOKE)\b", re.I)
+SQL_IN_PYTHON = re.compile(
+    r"^\s*(SELECT\s.+\sFROM|INSERT\s+INTO|UPDATE\s+\S+\s+SET|DELETE\s+FROM|ALTER\s|DROP\s|TRUNCATE\s)", re.I | re.S
+)
+WRITING = re.compile(
+    r"\b(INSERT\s+INTO|UPDATE\s+\S+\s+SET|DELETE\s+FROM|TRUNCATE|ALTER|DROP|CREATE|GRANT|REVOKE)\b", re.I
+)
 
 
 def test_there_is_sql():
@@ -31,13 +35,15 @@ def test_every_statement_is_one_and_says_what_it_is(statement):
 
 
 def test_every_statement_is_used():
-    text = "\n".join(path.read_text(encoding="utf-8") for path in [*PACKAGE.rglob("*.py"), *(ROOT / "include").rglob("*.yaml")])
+    text = "\n".join(
+        path.read_text(encoding="utf-8") for path in [*PACKAGE.rglob("*.py"), *(ROOT / "include").rglob("*.yaml")]
+    )
     unused = [one.name for one in catalogue() if one.name not in text]
     assert not unused, unused
 
 
 def test_no_sql_in_python():
-    """The ledger's own tables are reached through SQLAlchemy and its migrations; everything else through the catalogue."""
+    """The ledger has SQLAlchemy and its migrations for its own tables; everything else goes through the catalogue."""
     for path in sorted(PACKAGE.rglob("*.py")):
         if "ledger" in path.parts:
             continue

@@ -17,7 +17,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from airflow.sdk import DAG, AsyncCallback, DeadlineAlert, MultipleCronTriggerTimetable, TaskGroup
+from airflow.sdk import DAG, MultipleCronTriggerTimetable, TaskGroup
+from airflow.sdk.definitions.callback import AsyncCallback
+from airflow.sdk.definitions.deadline import DeadlineAlert
 
 from clo_ops.orchestration.closing import MailOperator, SummaryOperator
 from clo_ops.orchestration.deadlines import RunAfterDeadline, deadline_missed
@@ -27,6 +29,7 @@ from clo_ops.policy import Cadence, load_policy
 
 # Runs are scheduled from here on; catchup is off, so nothing older is ever made up for.
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+OWNER = "clo-operations"
 
 
 def manual_page(wire: Callable[[], None]) -> DAG:
@@ -44,7 +47,7 @@ def _terms(cadence: Cadence) -> dict[str, Any]:
         "start_date": FIRST_DAY,
         "catchup": False,
         "max_active_runs": 1,
-        "dagrun_timeout": cadence.run_timeout,
+        "dagrun_timeout": cadence.timeout,
         "deadline": DeadlineAlert(
             reference=RunAfterDeadline(),
             interval=cadence.done_by,
@@ -52,8 +55,8 @@ def _terms(cadence: Cadence) -> dict[str, Any]:
             name=f"done within {cadence.done_by}",
         ),
         "on_failure_callback": run_failed,
-        "default_args": {"owner": cadence.owner},
-        "tags": ["clo-ops", *cadence.tags],
+        "default_args": {"owner": OWNER},
+        "tags": ["clo-ops", cadence.dag.partition("_")[0]],
     }
 
 

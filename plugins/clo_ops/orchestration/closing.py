@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
@@ -46,7 +46,6 @@ class MailOperator(BaseOperator):
     """
 
     ui_color = "#f7efd6"
-    template_fields: ClassVar[Sequence[str]] = ()
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, int]:
         from clo_ops.escalation.outbox import deliver
@@ -70,7 +69,6 @@ class SummaryOperator(BaseOperator):
     """Write the run's verdict to the ledger. Raises CheckFailed when any procedure was red or the mail did not go."""
 
     ui_color = "#e3f1df"
-    template_fields: ClassVar[Sequence[str]] = ()
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, int]:
         with open_run(context, self.task_id) as run:

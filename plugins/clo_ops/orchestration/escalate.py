@@ -79,10 +79,19 @@ def tell_management(escalation: Escalation) -> None:
         log.info("escalation %s: %s", escalation.dedup_key, report)
 
 
+def mailboxes(policy: Policy, group: str) -> list[str]:
+    """The mail addresses of a group of contacts.yaml."""
+    people = [policy.contacts.people[name] for name in policy.contacts.groups[group]]
+    return [person.email for person in people if person.email]
+
+
 def _message(escalation: Escalation, policy: Policy) -> Any:
     from clo_ops.ledger import Message
 
-    titles = ", ".join(f"{p.id} {p.title}" for p in policy.procedures.values() if p.dag == escalation.dag_id and p.built)
+    support = policy.contacts.support
+    titles = ", ".join(
+        f"{p.id} {p.title}" for p in policy.procedures.values() if p.dag == escalation.dag_id and p.built
+    )
     lines = [
         f"{escalation.dag_id}, run {escalation.run_id}, {escalation.happened}.",
         "",
@@ -90,11 +99,11 @@ def _message(escalation: Escalation, policy: Policy) -> Any:
         f"First thing to do: {escalation.first_action}",
         f"Where to look: {run_link(escalation.dag_id, escalation.run_id)}",
         "",
-        f"Operations centre: {policy.contacts.operations_centre} - hotline {policy.contacts.hotline}",
+        f"Operations centre: {support.operations_centre} - emergency hotline: {support.emergency_hotline}",
     ]
     return Message(
         dedup_key=escalation.dedup_key,
-        recipients=policy.contacts.mailboxes("management"),
+        recipients=mailboxes(policy, "it_management"),
         subject=f"[CLO Ops] {escalation.dag_id} {escalation.happened.split(':')[0].split(' (')[0]}",
         text="\n".join(lines),
         html="",

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
@@ -34,7 +34,6 @@ from clo_ops.policy import digest, load_policy
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from clo_ops.ledger import Ledger
     from clo_ops.policy import Procedure
 
 Judgement = Callable[[Run], Sequence[Finding]]
@@ -42,7 +41,9 @@ Judgement = Callable[[Run], Sequence[Finding]]
 # A failed check and a wrong configuration stay what they are however often they are asked; silence may end.
 RETRIES = ExceptionRetryPolicy(
     rules=[
-        RetryRule(exception=CheckFailed, action=RetryAction.FAIL, reason="the check failed; asking again changes nothing"),
+        RetryRule(
+            exception=CheckFailed, action=RetryAction.FAIL, reason="the check failed; asking again changes nothing"
+        ),
         RetryRule(exception=ConfigurationError, action=RetryAction.FAIL, reason="the configuration is wrong"),
         RetryRule(exception=CouldNotCheck, action=RetryAction.RETRY, reason="could not check; asked again"),
     ]
@@ -56,7 +57,6 @@ class ProcedureOperator(BaseOperator):
     """
 
     ui_color = "#dbe9f6"
-    template_fields: ClassVar[Sequence[str]] = ()
 
     def __init__(self, *, procedure_id: str, function: Judgement, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -85,12 +85,12 @@ class ProcedureOperator(BaseOperator):
 
 @contextmanager
 def open_run(context: Mapping[str, Any], task_id: str) -> Iterator[Run]:
-    """This task's run, known to the ledger. Raises CouldNotCheck where the ledger cannot be reached."""
+    """This task's run, known to the ledger. Raises LedgerUnavailable, a CouldNotCheck, where it cannot be reached."""
     dag_run, policy = context["dag_run"], load_policy()
     connections = Connections(client_name(dag_run.dag_id, task_id))
     with connections.ledger() as ledger:
         at = run_time(context)
-        key = _known_to(ledger, dag_run, at, digest(policy))
+        key = ledger.open_run(dag_run.dag_id, dag_run.run_id, at, digest(policy), str(dag_run.run_type))
         yield Run(
             dag_id=dag_run.dag_id,
             run_id=dag_run.run_id,
@@ -102,19 +102,6 @@ def open_run(context: Mapping[str, Any], task_id: str) -> Iterator[Run]:
             ledger_run=key,
             try_number=context["ti"].try_number,
         )
-
-
-def _known_to(ledger: Ledger, dag_run: Any, at: Any, policy_digest: str) -> int:
-    from sqlalchemy.exc import OperationalError
-
-    try:
-        return ledger.open_run(dag_run.dag_id, dag_run.run_id, at, policy_digest, str(dag_run.run_type))
-    except OperationalError as error:
-        raise CouldNotCheck(
-            f"the ledger did not answer: {str(error.orig).strip().splitlines()[0]}",
-            allowed="a finding that is on the record",
-            next_step="check the PostgreSQL server of the connection clo_ledger",
-        ) from error
 
 
 def record(run: Run, procedure_id: str, findings: Sequence[Finding]) -> None:

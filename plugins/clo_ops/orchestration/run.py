@@ -42,7 +42,9 @@ class Run:
         """The business day the run belongs to, in UTC."""
         return self.at.date()
 
-    def ask(self, probe: Callable[Concatenate[Target, More], Answer], target: Target, *more: Any, **named: Any) -> Answer:
+    def ask(
+        self, probe: Callable[Concatenate[Target, More], Answer], target: Target, *more: Any, **named: Any
+    ) -> Answer:
         """Put a probe's question to a target and keep what came back for the ledger and the evidence."""
         answer = probe(target, *more, **named)
         self.answer += answer

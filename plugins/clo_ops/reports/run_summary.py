@@ -89,7 +89,9 @@ class RunSummary:
 
     @property
     def red_titles(self) -> str:
-        return " ".join(f"{one.task.procedure.id} {one.task.procedure.title}: {one.telling.message}" for one in self.red)
+        return " ".join(
+            f"{one.task.procedure.id} {one.task.procedure.title}: {one.telling.message}" for one in self.red
+        )
 
     @property
     def first_action(self) -> str:
@@ -103,7 +105,11 @@ class RunSummary:
 
     def digest(self) -> str:
         """The same for two runs of the same tasks that found the same, so that nothing is mailed twice."""
-        said = [f"{one.task.procedure.id} {finding.name} {finding.subject} {finding.status}" for one in self.results for finding in one.findings]
+        said = [
+            f"{one.task.procedure.id} {finding.name} {finding.subject} {finding.status}"
+            for one in self.results
+            for finding in one.findings
+        ]
         return sha256("\n".join(said).encode()).hexdigest()[:16]
 
 
@@ -149,7 +155,7 @@ def as_message(summary: RunSummary, policy: Policy) -> Message:
 
     return Message(
         dedup_key=f"summary:{summary.dag_id}:{summary.run_id}:{summary.digest()}",
-        recipients=policy.contacts.mailboxes("operations_centre"),
+        recipients=[policy.contacts.support.operations_centre],
         subject=f"[CLO Ops] {summary.headline.rstrip('.')}",
         text=summary.as_text(),
         html=summary.as_html(),

@@ -6,10 +6,12 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
+from jinja2 import UndefinedError
 
 from clo_ops.findings import Finding, Severity, Status
 from clo_ops.policy import load_policy
 from clo_ops.reports.run_summary import ProcedureTask, as_message, assemble
+from clo_ops.reports.templates import _environment
 
 AT = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 
@@ -28,7 +30,9 @@ class Record:
 
 
 def finding(status: Status, procedure: str = "DM-05", message: str = "said") -> Finding:
-    return Finding(procedure, f"n{status}", status, "at most 15", "16", message, severity=Severity.P2, first_action="Look.")
+    return Finding(
+        procedure, f"n{status}", status, "at most 15", "16", message, severity=Severity.P2, first_action="Look."
+    )
 
 
 def task(procedure: str = "DM-05", state: str = "success") -> ProcedureTask:
@@ -86,23 +90,23 @@ def test_the_mail_names_both_numbers_the_manual_and_the_first_step():
 
 def test_text_from_outside_is_escaped_in_the_html_mail():
     evil = '<script>alert("x")</script>'
-    message = as_message(assemble(Record(finding(Status.FAIL, message=evil)), 1, [task(state="failed")], link="http://a"), load_policy())
+    message = as_message(
+        assemble(Record(finding(Status.FAIL, message=evil)), 1, [task(state="failed")], link="http://a"), load_policy()
+    )
     assert evil not in message.html
     assert "&lt;script&gt;" in message.html
 
 
 def test_the_same_verdict_is_one_mail_and_another_verdict_another():
     def key(status: Status, message: str) -> str:
-        return as_message(assemble(Record(finding(status, message=message)), 1, [task()], link="http://a"), load_policy()).dedup_key
+        return as_message(
+            assemble(Record(finding(status, message=message)), 1, [task()], link="http://a"), load_policy()
+        ).dedup_key
 
     assert key(Status.PASS, "14 active") == key(Status.PASS, "13 active")
     assert key(Status.PASS, "14 active") != key(Status.WARN, "16 active")
 
 
-def test_an_unknown_name_in_a_template_is_an_error(tmp_path, monkeypatch):
-    from jinja2 import UndefinedError
-
-    from clo_ops.reports.templates import _environment
-
+def test_an_unknown_name_in_a_template_is_an_error():
     with pytest.raises(UndefinedError):
         _environment().from_string("{{ nobody }}").render()
