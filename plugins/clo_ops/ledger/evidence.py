@@ -20,7 +20,7 @@ from clo_ops.findings import CheckFailed, CouldNotCheck
 from clo_ops.ledger.records import Evidence
 
 if TYPE_CHECKING:
-    from fsspec import AbstractFileSystem
+    from fsspec import AbstractFileSystem  # type: ignore[import-untyped]
 
 LONGEST_NAME = 120
 
@@ -57,11 +57,20 @@ def file_name(text: str) -> str:
     return f"{plain[: LONGEST_NAME - 30].rstrip('.') or 'unnamed'}-{digest}{dot}{suffix}"
 
 
+def _sync(file: Any) -> None:
+    try:
+        number = file.fileno()
+    except (AttributeError, OSError):
+        return  # not a local file
+    os.fsync(number)
+
+
 class EvidenceStore:
     """``url`` is any fsspec URL or a path; ``storage_options`` are the driver's."""
 
     def __init__(self, url: str, storage_options: Mapping[str, Any] | None = None) -> None:
-        from fsspec.core import url_to_fs  # noqa: PLC0415 - only who keeps evidence needs the file systems
+        # Only who keeps evidence needs the file systems.
+        from fsspec.core import url_to_fs  # type: ignore[import-untyped]
 
         self.files: AbstractFileSystem
         self.files, self.root = url_to_fs(url, **(storage_options or {}))
@@ -70,7 +79,9 @@ class EvidenceStore:
         parts = (file_name(dag_id), day.isoformat(), file_name(run_id), file_name(name))
         return "/".join((self.root.rstrip("/"), *parts))
 
-    def put(self, dag_id: str, day: date, run_id: str, name: str, data: bytes, media_type: str) -> Evidence:
+    def put(  # noqa: PLR0917 - the path's parts from left to right, then the file
+        self, dag_id: str, day: date, run_id: str, name: str, data: bytes, media_type: str
+    ) -> Evidence:
         """Keep ``data``; a repeat of the run puts its own in the same place. Nobody ever sees half a file.
 
         Raises CouldNotCheck where the store does not take it.
@@ -100,8 +111,7 @@ class EvidenceStore:
             with self.files.open(partial, "wb") as file:
                 file.write(data)
                 file.flush()
-                with suppress(AttributeError, OSError):  # what is not a local file has no number to sync
-                    os.fsync(file.fileno())
+                _sync(file)
             self.files.mv(partial, path)
         except BaseException:
             with suppress(OSError):
@@ -109,7 +119,7 @@ class EvidenceStore:
             raise
 
     def read(self, evidence: Evidence) -> bytes:
-        """The file, proven to be the one recorded. Raises CheckFailed where it is not, CouldNotCheck where it is gone."""
+        """The file, proven to be the one recorded. Raises CheckFailed if it is not, CouldNotCheck if it is gone."""
         path = str(self.files._strip_protocol(evidence.uri))
         try:
             data = self.files.cat_file(path)

@@ -22,7 +22,7 @@ WAIT_FOR_OTHERS = "120s"
 
 
 def _config(connection: Connection | None = None) -> Config:
-    from alembic.config import Config  # noqa: PLC0415 - only a migration needs Alembic
+    from alembic.config import Config
 
     config = Config()
     # ConfigParser reads % as its own.
@@ -33,13 +33,13 @@ def _config(connection: Connection | None = None) -> Config:
 
 def newest() -> str:
     """The revision this code was written for."""
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
+    from alembic.script import ScriptDirectory
 
     return str(ScriptDirectory.from_config(_config()).get_current_head())
 
 
 def _revision(connection: Connection) -> str | None:
-    from alembic.migration import MigrationContext  # noqa: PLC0415
+    from alembic.migration import MigrationContext
 
     options = {"version_table_schema": SCHEMA}
     return MigrationContext.configure(connection, opts=options).get_current_revision()
@@ -66,7 +66,7 @@ def _alone(store: Store) -> Iterator[Connection]:
 
 
 def upgrade(store: Store) -> str:
-    from alembic import command  # noqa: PLC0415
+    from alembic import command
 
     with _alone(store) as connection:
         # Not IF NOT EXISTS alone: that asks for the right to create schemas even where ours is there.
@@ -77,7 +77,7 @@ def upgrade(store: Store) -> str:
 
 
 def downgrade(store: Store, to: str) -> str | None:
-    from alembic import command  # noqa: PLC0415
+    from alembic import command
 
     with _alone(store) as connection:
         if _revision(connection) is not None:
