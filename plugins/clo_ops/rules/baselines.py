@@ -18,6 +18,12 @@ PROCEDURE = "DM-07"
 SEVERITY = Severity.P3
 LOOK = "See in the task's log which probe got no answer, mend that, and clear the task: what is recorded stays."
 SHOWN_AT_MOST = 4
+# A listed metric and what shows that there was nothing to make it of: jobs that took time, reads that could hit.
+WITNESSES = {
+    "clo.calculation.duration": ("clo.calculation.completed", "no calculation was completed in the window"),
+    "clo.report.duration": ("clo.report.completed", "no report was completed in the window"),
+    "redis.cache.hit_ratio": ("redis.cache.reads", "nothing was read from the cache yet"),
+}
 
 
 class Result(Protocol):
@@ -34,6 +40,12 @@ def listed(measurements: Iterable[Measurement], policy: Baseline) -> tuple[Measu
     return tuple(one for one in measurements if any(_is_of(one, metric) for metric in policy.metrics))
 
 
+def witnesses(measurements: Iterable[Measurement]) -> tuple[Measurement, ...]:
+    """Those that belong to no baseline, and tell why one of its metrics has no figure."""
+    names = {name for name, _ in WITNESSES.values()}
+    return tuple(one for one in measurements if one.name in names)
+
+
 def _is_of(one: Measurement, metric: BaselineMetric) -> bool:
     fits = (one.name, one.unit) == (metric.metric, metric.unit)
     return fits and all(one.labels.get(label) == value for label, value in metric.labels.items())
@@ -43,12 +55,12 @@ def judge(answer: Answer, result: Result, policy: Baseline, *, recorded: Sequenc
     """Each metric of the policy: recorded today, or missing (unknown).
 
     ``recorded`` is what stands in the ledger for the day once this run has written: a repeat is judged by what the
-    first run put down, not by what it measured itself. A duration has no figure where nothing was completed; that is
-    said (not_applicable), for nobody failed to answer.
+    first run put down, not by what it measured itself. A duration has no figure where nothing was completed, as
+    ``answer`` then witnesses; that is said (not_applicable), for nobody failed to answer.
     """
     findings = unanswered_findings(PROCEDURE, answer, SEVERITY, LOOK)
     findings.append(_on_record(result, recorded, policy))
-    return findings + [_judge_metric(metric, recorded) for metric in policy.metrics]
+    return findings + [_judge_metric(metric, recorded, answer) for metric in policy.metrics]
 
 
 def _on_record(result: Result, recorded: Sequence[Measurement], policy: Baseline) -> Finding:
@@ -68,29 +80,29 @@ def _series(metric: BaselineMetric, recorded: Iterable[Measurement]) -> list[Mea
     return [one for one in recorded if _is_of(one, metric)]
 
 
-def _judge_metric(metric: BaselineMetric, recorded: Sequence[Measurement]) -> Finding:
+def _judge_metric(metric: BaselineMetric, recorded: Sequence[Measurement], answer: Answer) -> Finding:
     name, expected = title(metric.metric, metric.labels), f"a figure of today in {metric.unit}"
     found = _series(metric, recorded)
     if found:
         shown = ", ".join(_shown(one) for one in found[:SHOWN_AT_MOST])
         rest = f" and {len(found) - SHOWN_AT_MOST} more" if len(found) > SHOWN_AT_MOST else ""
         return _finding("recorded", Status.PASS, expected, shown + rest, f"{name}: {shown}{rest}.", subject=name)
-    if _nothing_to_time(metric, recorded):
-        told = f"{name} has no figure today: nothing was completed in the window, so nothing took any time."
-        return _finding("recorded", Status.NOT_APPLICABLE, expected, "nothing was completed", told, subject=name)
+    why = _nothing_to_measure(metric, answer)
+    if why:
+        told = f"{name} has no figure today: {why}."
+        return _finding("recorded", Status.NOT_APPLICABLE, expected, why, told, subject=name)
     told = f"{name} is missing from today's baseline: no figure in {metric.unit} was measured."
     return _finding("recorded", Status.UNKNOWN, expected, "missing", told, subject=name)
+
+
+def _nothing_to_measure(metric: BaselineMetric, answer: Answer) -> str:
+    witness, why = WITNESSES.get(metric.metric, ("", ""))
+    return why if witness and answer.value(witness) == 0 else ""
 
 
 def _shown(one: Measurement) -> str:
     labels = " ".join(one.labels.values())
     return f"{labels} {figure(one.value, one.unit)}".strip()
-
-
-def _nothing_to_time(metric: BaselineMetric, recorded: Iterable[Measurement]) -> bool:
-    kind, _, what = metric.metric.rpartition(".")
-    done = [one.value for one in recorded if one.name == f"{kind}.completed"]
-    return what == "duration" and done == [0.0]
 
 
 def _finding(name: str, status: Status, expected: str, actual: str, message: str, *, subject: str = "") -> Finding:

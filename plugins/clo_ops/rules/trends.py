@@ -17,7 +17,7 @@ from clo_ops.findings import Answer, Finding, Measurement, Severity, Status, una
 from clo_ops.policy.morning import Trend, TrendResource
 from clo_ops.rules.figures import change, figure
 from clo_ops.rules.robust import mann_kendall, theil_sen
-from clo_ops.rules.series import Series, series
+from clo_ops.rules.series import Series, series, title
 
 PROCEDURE = "DM-08"
 # Nothing is broken yet: the manual's low-priority alerts (L47-L50), which D35 maps to P3.
@@ -28,7 +28,7 @@ ASK_AGAIN = "See why this morning's baseline (DM-07) was not measured; then clea
 
 @dataclass(frozen=True, slots=True)
 class Slope:
-    """One series over one window. ``level`` and ``projected`` are where the line stands today and at the horizon."""
+    """One series over one window. ``level`` and ``projected`` are where the line stands today and ``ahead`` days on."""
 
     window: int
     mornings: int
@@ -38,6 +38,7 @@ class Slope:
     slope: float
     p: float
     level: float
+    ahead: int
     projected: float
 
     @property
@@ -55,17 +56,26 @@ def judge(history: Iterable[tuple[date, Measurement]], today: Answer, policy: Tr
     findings = unanswered_findings(PROCEDURE, today, SEVERITY, ASK_AGAIN)
     measured = series(history, today.measurements, at.astimezone(UTC).date())
     for resource in policy.resources:
-        of_it = [one for one in measured if (one.today.name, one.today.unit) == (resource.metric, resource.unit)]
+        of_it = [one for one in measured if _is_of(one.today, resource)]
         findings += [_judge_one(one, policy, resource) for one in of_it] or [_not_measured(resource)]
     return findings
 
 
+def _is_of(one: Measurement, resource: TrendResource) -> bool:
+    fits = (one.name, one.unit) == (resource.metric, resource.unit)
+    return fits and all(one.labels.get(label) == value for label, value in resource.labels.items())
+
+
 def slope(one: Series, window: int, horizon: timedelta) -> Slope:
-    """The series over its last ``window`` mornings and today. Raises ValueError below one earlier morning."""
+    """The series over its last ``window`` mornings and today, carried on to the horizon.
+
+    Never further ahead than the window looks back: a week of mornings says nothing about the month to come.
+    Raises ValueError below one earlier morning.
+    """
     past = one.last(window)
     points = [((day - one.day).days, value) for day, value in past] + [(0, one.today.value)]
     line = theil_sen(points)
-    middle = median(value for _, value in past)
+    middle, ahead = median(value for _, value in past), min(horizon.days, window)
     return Slope(
         window=window,
         mornings=len(past),
@@ -75,7 +85,8 @@ def slope(one: Series, window: int, horizon: timedelta) -> Slope:
         slope=line.slope,
         p=mann_kendall([value for _, value in points]).p,
         level=line.at(0),
-        projected=line.at(horizon / timedelta(days=1)),
+        ahead=ahead,
+        projected=line.at(ahead),
     )
 
 
@@ -146,7 +157,7 @@ def _steady(one: Series, slopes: Sequence[Slope], policy: Trend) -> Finding:
 
 
 def _warned(one: Series, slopes: Sequence[Slope], going: Slope, policy: Trend, resource: TrendResource) -> Finding:
-    unit, days = one.today.unit, policy.horizon.days
+    unit, days = one.today.unit, going.ahead
     if resource.warning_level is None:
         allowed = f"at most {resource.warn_change_percent:g} % of change"
         seen = f"its line has moved {change(going.line_change_percent)} from the median of {going.mornings} mornings"
@@ -193,7 +204,7 @@ def _not_measured(resource: TrendResource) -> Finding:
     return Finding(
         procedure=PROCEDURE,
         name="not measured",
-        subject=resource.metric,
+        subject=title(resource.metric, resource.labels),
         status=Status.UNKNOWN,
         severity=SEVERITY,
         expected=f"a figure of this morning in {resource.unit}",

@@ -85,10 +85,10 @@ def test_what_was_recorded_earlier_counts_although_this_try_did_not_measure_it()
 
 def test_no_duration_where_nothing_was_completed():
     policy = Baseline.model_construct(metrics=(TIME,))
-    idle = Measurement("clo.report.completed", 0, "count", AT)
-    busy = Measurement("clo.report.completed", 3, "count", AT)
-    assert judge(idle, policy=policy)[1].status is Status.NOT_APPLICABLE
-    assert judge(busy, policy=policy)[1].status is Status.UNKNOWN
+    idle = Answer((Measurement("clo.report.completed", 0, "count", AT),))
+    busy = Answer((Measurement("clo.report.completed", 3, "count", AT),))
+    assert judge(policy=policy, answer=idle)[1].status is Status.NOT_APPLICABLE
+    assert judge(policy=policy, answer=busy)[1].status is Status.UNKNOWN
     assert judge(policy=policy)[1].status is Status.UNKNOWN
 
 
