@@ -17,7 +17,8 @@ from demo.app.faults import Faults
 
 LOCK_AFTER = 10
 LOCK_WINDOW = timedelta(minutes=5)
-# A synthetic account sends wrong passwords and replays codes on purpose; only guessing its code can lock it.
+# A service account (the synthetic user of the morning check) sends wrong passwords and replays codes on purpose;
+# only guessing its code can lock it.
 _COUNTED = {
     True: ["invalid second factor"],
     False: ["invalid credentials", "invalid second factor", "replayed second factor"],
@@ -25,7 +26,7 @@ _COUNTED = {
 # Not secret: gives an unknown user name the same amount of hashing as a known one.
 _NOBODY = PasswordHasher().hash("nobody")
 _ROLES = ("admin", "manager", "analyst", "viewer")
-_USER = """SELECT u.user_id, u.username, u.password_hash, u.totp_secret, u.is_active, u.is_synthetic,
+_USER = """SELECT u.user_id, u.username, u.password_hash, u.totp_secret, NOT u.disabled AS is_active, u.is_service,
        array_agg(r.role_name) FILTER (WHERE r.role_name IS NOT NULL) AS roles
 FROM app_users u LEFT JOIN app_user_roles ur USING (user_id) LEFT JOIN app_roles r USING (role_id)
 WHERE u.username = %s GROUP BY u.user_id"""
@@ -52,7 +53,7 @@ class User:
     password_hash: str
     totp_secret: str | None
     is_active: bool
-    is_synthetic: bool
+    is_service: bool
     role: str
 
 
@@ -66,7 +67,7 @@ async def find_user(connection: AsyncConnection[dict[str, Any]], username: str) 
 
 async def refuse_if_locked(connection: AsyncConnection[dict[str, Any]], username: str, user: User | None) -> None:
     """Counted by user name, known or not, so that the answer does not tell which names exist."""
-    reasons = _COUNTED[user is not None and user.is_synthetic]
+    reasons = _COUNTED[user is not None and user.is_service]
     row = await (await connection.execute(_FAILURES, (username, reasons, LOCK_WINDOW))).fetchone()
     if cast(dict[str, int], row)["failures"] >= LOCK_AFTER:
         raise Refused(429, "too many failed attempts", "locked out")

@@ -128,7 +128,7 @@ async def open_sessions(runtime: Here, session: SignedIn) -> dict[str, Any]:
 async def end_session(session_id: str, runtime: Here, session: Administrator) -> Response:
     """End anybody's session. The key is found by its content, since the token is stored nowhere."""
     async with runtime.pool.connection() as connection:
-        if not await sessions.end(connection, session_id, "ended by administrator"):
+        if not await sessions.end(connection, session_id, "revoked"):
             raise HTTPException(404, "no such open session")
         await audit.append(connection, session.username, "session_ended", ("session", session_id))
     await _forget(runtime, session_id)

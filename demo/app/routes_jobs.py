@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import pathlib
 import uuid
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException
@@ -18,16 +18,17 @@ from demo.app.sessions import Session
 router = APIRouter(prefix="/api/v1")
 _SEES_ALL = {"admin", "manager"}
 _DEAL_EXISTS = "SELECT 1 FROM clo_deals WHERE deal_id = %s"
-_CALCULATE = """INSERT INTO calculation_jobs (job_id, deal_id, requested_by, status, queued_at)
-VALUES (%s, %s, %s, 'queued', now())"""
-_REPORT = """INSERT INTO report_jobs (job_id, deal_id, report_type, report_format, requested_by, status, queued_at)
-VALUES (%s, %s, 'portfolio', %s, %s, 'queued', now())"""
+_CALCULATE = """INSERT INTO calculation_jobs (deal_id, requested_by, status, queued_at)
+VALUES (%s, %s, 'queued', now()) RETURNING job_id::text AS job_id"""
+_REPORT = """INSERT INTO report_jobs (deal_id, report_type, requested_by, report_format, status, queued_at)
+VALUES (%s, 'portfolio', %s, %s, 'queued', now()) RETURNING job_id::text AS job_id"""
 _CALCULATION = """SELECT job_id::text AS job_id, deal_id, requested_by, status, queued_at, started_at, finished_at,
        error, result FROM calculation_jobs WHERE job_id = %s"""
 _CALCULATIONS = """SELECT job_id::text AS job_id, deal_id, requested_by, status, queued_at, started_at, finished_at,
        error FROM calculation_jobs WHERE %(all)s OR requested_by = %(username)s ORDER BY queued_at DESC LIMIT 100"""
 _REPORT_STATE = """SELECT job_id::text AS job_id, deal_id, report_type, report_format, requested_by, status, queued_at,
-       started_at, finished_at, error, file_path, file_sha256, size_bytes FROM report_jobs WHERE job_id = %s"""
+       started_at, finished_at, error, file_path, file_sha256, size_bytes, result
+FROM report_jobs WHERE job_id = %s"""
 
 
 class CalculationRequest(BaseModel):
@@ -41,14 +42,13 @@ class ReportRequest(BaseModel):
 
 async def _queue(
     runtime: Runtime, session: Session, kind: str, deal_id: str | None, statement: str, *values: Any
-) -> dict[str, str]:
-    job_id = uuid.uuid4()
+) -> dict[str, Any]:
     async with runtime.pool.connection() as connection:
         if deal_id and await (await connection.execute(_DEAL_EXISTS, (deal_id,))).fetchone() is None:
             raise HTTPException(404, "no such deal")
-        await connection.execute(statement, (job_id, *values))
+        job_id = (await (await connection.execute(statement, values)).fetchone())["job_id"]
         await audit.append(connection, session.username, f"{kind}_requested", (kind, str(job_id)), deal_id=deal_id)
-    return {"job_id": str(job_id), "status": "queued"}
+    return {"job_id": job_id, "status": "queued"}
 
 
 async def _find(runtime: Runtime, statement: str, job_id: uuid.UUID, session: Session) -> dict[str, Any]:
@@ -61,7 +61,7 @@ async def _find(runtime: Runtime, statement: str, job_id: uuid.UUID, session: Se
 
 
 @router.post("/calculations", status_code=202)
-async def calculate(request: CalculationRequest, runtime: Here, session: Author) -> dict[str, str]:
+async def calculate(request: CalculationRequest, runtime: Here, session: Author) -> dict[str, Any]:
     deal = request.deal_id
     return await _queue(runtime, session, "calculation", deal, _CALCULATE, deal, session.username)
 
@@ -80,9 +80,9 @@ async def calculation(job_id: uuid.UUID, runtime: Here, session: SignedIn) -> di
 
 
 @router.post("/reports", status_code=202)
-async def order_report(request: ReportRequest, runtime: Here, session: Author) -> dict[str, str]:
+async def order_report(request: ReportRequest, runtime: Here, session: Author) -> dict[str, Any]:
     deal = request.deal_id
-    return await _queue(runtime, session, "report", deal, _REPORT, deal, request.format, session.username)
+    return await _queue(runtime, session, "report", deal, _REPORT, deal, session.username, request.format)
 
 
 @router.get("/reports/{job_id}")
@@ -95,7 +95,8 @@ async def report(job_id: uuid.UUID, runtime: Here, session: SignedIn) -> dict[st
 @router.get("/reports/{job_id}/file")
 async def report_file(job_id: uuid.UUID, runtime: Here, session: SignedIn) -> FileResponse:
     row = await _find(runtime, _REPORT_STATE, job_id, session)
-    if not row["file_path"] or not Path(row["file_path"]).is_file():
+    path = pathlib.Path(row["file_path"] or "")
+    if not path.is_file():
         raise HTTPException(404, "the report is not written yet")
-    kind = "text/csv" if row["report_format"] == "csv" else "text/html"
-    return FileResponse(row["file_path"], media_type=kind, filename=Path(row["file_path"]).name)
+    kind = "text/csv" if path.suffix == ".csv" else "text/html"
+    return FileResponse(path, media_type=kind, filename=path.name)
