@@ -43,7 +43,7 @@ def connect(target: PostgresTarget) -> Iterator[psycopg.Connection[DictRow]]:
     in its text. A statement that runs out of time or lacks a privilege is Unreachable too; other database errors of
     the body pass through.
     """
-    from clo_ops.probes.postgres_session import session  # noqa: PLC0415 - psycopg is heavy where DAGs are parsed
+    from clo_ops.probes.postgres_session import session
 
     with session(target) as connection:
         yield connection
@@ -192,7 +192,7 @@ def statements(target: PostgresTarget) -> tuple[StatementSnapshot | None, Answer
     Without the extension, its preload or the privilege there is no snapshot: ``postgresql.statements.available`` is 0
     and its detail says which, and what to do. An unreachable server is unanswered.
     """
-    from clo_ops.probes.postgres_statements import take  # noqa: PLC0415 - psycopg is heavy where DAGs are parsed
+    from clo_ops.probes.postgres_statements import take
 
     try:
         with connect(target) as connection:

@@ -28,7 +28,7 @@ def connect(target: RedisTarget) -> Iterator[ReadingRedis]:
     Connecting and each reply are bounded by the target's ``timeout``; nothing is tried twice. Raises Unreachable (a
     CouldNotAsk), the password never in its text.
     """
-    from clo_ops.probes.redis_session import session  # noqa: PLC0415 - redis-py is heavy where DAGs are parsed
+    from clo_ops.probes.redis_session import session
 
     with session(target) as client:
         yield client
