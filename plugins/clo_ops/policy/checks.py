@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clo_ops.findings import Severity
+from clo_ops.policy.calendar import country_known
 from clo_ops.policy.problems import Location, did_you_mean
 from clo_ops.policy.units import as_text
 
@@ -179,6 +180,17 @@ def _ladder_steps(sections: Sections) -> Iterator[Fault]:
                     yield Fault("ladders", (name, "levels", index, "after"), given, allowed, "put it later")
 
 
+def _country(sections: Sections) -> Iterator[Fault]:
+    calendar = sections["business_calendar"]
+    if not country_known(calendar.country):
+        allowed = "a country whose public holidays the holidays package knows"
+        yield Fault("business_calendar", ("country",), repr(calendar.country), allowed, "use its ISO 3166 code")
+    elif calendar.subdivision is not None and not country_known(calendar.country, calendar.subdivision):
+        allowed = f"a subdivision of {calendar.country} that the holidays package knows"
+        given = repr(calendar.subdivision)
+        yield Fault("business_calendar", ("subdivision",), given, allowed, "use its ISO 3166-2 code, such as NY")
+
+
 CHECKS: tuple[tuple[tuple[str, ...], Callable[[Sections], Iterator[Fault]]], ...] = (
     (("services", "hosts"), _services),
     (("hosts", "thresholds"), _hosts),
@@ -192,4 +204,5 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Sections], Iterator[Fault]]], ...
     (("contacts",), _groups),
     (("severities", "contacts"), _notices),
     (("ladders", "severities"), _ladder_steps),
+    (("business_calendar",), _country),
 )

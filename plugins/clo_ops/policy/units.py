@@ -124,8 +124,10 @@ def several(given: Any) -> Any:
 def as_text(value: timedelta) -> str:
     """A duration as it would be written in the file: the largest unit that divides it."""
     milliseconds = round(value / timedelta(milliseconds=1))
+    if milliseconds == 0:
+        return "0 s"
     for unit in ("days", "h", "min", "s"):
-        if milliseconds and milliseconds % MILLISECONDS[unit] == 0:
+        if milliseconds % MILLISECONDS[unit] == 0:
             count = milliseconds // MILLISECONDS[unit]
             return f"{count} {'day' if unit == 'days' and count == 1 else unit}"
     return f"{milliseconds} ms"
