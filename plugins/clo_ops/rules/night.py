@@ -23,6 +23,11 @@ NAMED_AT_MOST = 8
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
+def begins(policy: Night, at: datetime) -> datetime:
+    """When the night began: the last end-of-day run, on the day before ``at`` (UTC)."""
+    return policy.window(at)[0]
+
+
 def judge(
     events: Sequence[IncidentEvent] | Unanswered,
     open_incidents: Sequence[OpenIncident] | Unanswered,
