@@ -179,7 +179,7 @@ class _Courier:
     ) -> _Attempt:
         """Who has it, whom the server refused for good (5xx), and why the others must wait (4xx)."""
         accepted: list[str] = []
-        for_good, later = dict(impossible), {}
+        for_good, later = dict(impossible), dict[str, str]()
         for spec, whom in envelope.items():
             code, reason = answers.get(spec, (250, b""))
             words = redact(f"{code} {reason.decode(errors='replace')}", self.target)

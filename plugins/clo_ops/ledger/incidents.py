@@ -25,8 +25,9 @@ def _incident(row: RowMapping) -> IncidentRow:
 def _event(connection: Connection, incident: int, kind: EventKind, at: datetime, **more: Any) -> bool:
     """Add to the timeline; False where this very sighting is already there."""
     row = {"incident_id": incident, "kind": kind, "at": aware(at), **more}
-    statement = upsert(schema.incident_events).values(row).on_conflict_do_nothing()
-    return connection.execute(statement).rowcount == 1
+    events = schema.incident_events
+    statement = upsert(events).values(row).on_conflict_do_nothing().returning(events.c.id)
+    return connection.execute(statement).one_or_none() is not None
 
 
 def _change(connection: Connection, incident: int, **values: Any) -> RowMapping:
