@@ -6,12 +6,12 @@ would race DM-10 to DM-12 for the synthetic account's second-factor codes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from clo_ops.findings import Answer
+from clo_ops.findings import Answer, Unanswered
 from clo_ops.policy import Baseline, Policy
 from clo_ops.probes import hosts, postgres, redis, web
 from clo_ops.probes.business import business
@@ -72,7 +72,18 @@ def measure(everyone: Everyone, policy: Baseline, *, at: datetime) -> Answer:
     asked = (ask(everyone, at) for prefix, ask in QUESTIONS if any(name.startswith(prefix) for name in names))
     answer = sum(asked, Answer())
     kept = listed(answer.measurements, policy) + witnesses(answer.measurements)
-    return Answer(kept, answer.unanswered)
+    return Answer(kept, answer.unanswered + tuple(_down(answer)))
+
+
+# What other procedures judge as "it is down" is, to a baseline, a question without an answer.
+DOWN = {"http.up": "duration of endpoint", "postgresql.connection.slot_free": "connections"}
+
+
+def _down(answer: Answer) -> Iterator[Unanswered]:
+    for one in answer.measurements:
+        if one.name in DOWN and not one.value:
+            asked = " ".join([DOWN[one.name], *one.labels.values()])
+            yield Unanswered(asked, one.labels.get("endpoint", "postgresql"), one.name, one.detail, one.at)
 
 
 def _hosts(everyone: Everyone, _: datetime) -> Answer:
