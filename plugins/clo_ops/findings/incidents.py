@@ -70,3 +70,11 @@ class OpenIncident:
         for name in ("opened_at", "acknowledged_at", "response_due_at"):
             at = getattr(self, name)
             object.__setattr__(self, name, None if at is None else _utc(at))
+
+    @property
+    def id(self) -> str:
+        return self.incident_id
+
+    @property
+    def escalation_level(self) -> int:
+        return self.level

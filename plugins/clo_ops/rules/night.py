@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Protocol
 
 from clo_ops.findings import Answer, Finding, Severity, Status, Unanswered, unanswered_findings
-from clo_ops.findings.incidents import IncidentEvent, OpenIncident
 from clo_ops.policy.morning import Night
 from clo_ops.rules.figures import age, moment
 
@@ -23,14 +23,52 @@ NAMED_AT_MOST = 8
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
+class Event(Protocol):
+    """What happened to an incident: findings.incidents.IncidentEvent, or the ledger's own row."""
+
+    @property
+    def incident_id(self) -> int | str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def severity(self) -> Severity: ...
+    @property
+    def title(self) -> str: ...
+
+
+class Incident(Protocol):
+    """An incident that is open: findings.incidents.OpenIncident, or the ledger's own row."""
+
+    @property
+    def id(self) -> int | str: ...
+    @property
+    def cause(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def procedure(self) -> str: ...
+    @property
+    def severity(self) -> Severity: ...
+    @property
+    def opened_at(self) -> datetime: ...
+    @property
+    def acknowledged_at(self) -> datetime | None: ...
+    @property
+    def response_due_at(self) -> datetime | None: ...
+    @property
+    def escalation_level(self) -> int: ...
+
+
 def begins(policy: Night, at: datetime) -> datetime:
     """When the night began: the last end-of-day run, on the day before ``at`` (UTC)."""
     return policy.window(at)[0]
 
 
 def judge(
-    events: Sequence[IncidentEvent] | Unanswered,
-    open_incidents: Sequence[OpenIncident] | Unanswered,
+    events: Sequence[Event] | Unanswered,
+    open_incidents: Sequence[Incident] | Unanswered,
     policy: Night,
     *,
     at: datetime,
@@ -52,7 +90,7 @@ def judge(
     return findings
 
 
-def _period(events: Sequence[IncidentEvent], begin: datetime, at: datetime) -> Finding:
+def _period(events: Sequence[Event], begin: datetime, at: datetime) -> Finding:
     kinds: Counter[str] = Counter(one.kind for one in events)
     counts = ", ".join(f"{kinds[kind]} {kind}" for kind in HEADLINE) if events else "nothing"
     return Finding(
@@ -66,9 +104,9 @@ def _period(events: Sequence[IncidentEvent], begin: datetime, at: datetime) -> F
     )
 
 
-def _told(events: Sequence[IncidentEvent]) -> str:
+def _told(events: Sequence[Event]) -> str:
     """The incidents by name and what happened to each, the gravest first; a flood is cut and its rest counted."""
-    by_incident: dict[str, list[IncidentEvent]] = {}
+    by_incident: dict[int | str, list[Event]] = {}
     for one in sorted(events, key=lambda one: one.at):
         if one.kind in HEADLINE:
             by_incident.setdefault(one.incident_id, []).append(one)
@@ -98,21 +136,21 @@ def _against(due: datetime | None, opened: datetime, at: datetime) -> tuple[bool
     return at > due, age(due - opened), f"which is {age(due - opened)}, {over}"
 
 
-def _unacknowledged(one: OpenIncident, at: datetime) -> Finding:
+def _unacknowledged(one: Incident, at: datetime) -> Finding:
     waited = age(at - one.opened_at)
     overdue, allowed, verdict = _against(one.response_due_at, one.opened_at, at)
     return Finding(
         procedure=PROCEDURE,
         name="unacknowledged incident",
-        subject=f"{one.incident_id} {one.title}",
+        subject=f"{one.id} {one.title}",
         status=Status.FAIL if overdue else Status.WARN,
         severity=one.severity,
         expected=f"acknowledged within {allowed} ({one.severity})",
         actual=f"unacknowledged for {waited}",
         message=(
             f"{one.title} ({one.severity}, {one.procedure}) is unacknowledged for {waited}, against its response "
-            f"time {verdict}; told up to rung {one.level} of its ladder."
+            f"time {verdict}; told up to rung {one.escalation_level} of its ladder."
         ),
         first_action=TAKE_IT,
-        labels={"incident": one.incident_id, "cause": one.cause},
+        labels={"incident": str(one.id), "cause": one.cause},
     )
