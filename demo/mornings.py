@@ -7,12 +7,18 @@ a healthy morning stays inside its band. The values are made up and their runs s
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
-from clo_ops.findings import Answer, Measurement, Status
+from clo_ops.findings import Answer, ConfigurationError, Measurement, Status
 from clo_ops.ledger import Ledger
+from clo_ops.orchestration.connections import Connections
+from clo_ops.policy import load_policy
+from clo_ops.probes.baseline import baseline
+from clo_ops.rules.baselines import listed
 
 DAG_ID = "daily_morning_startup"
 RUN_PREFIX = "demo-history__"
@@ -57,6 +63,37 @@ PROFILES = {
     "clo.user.active": Profile(_round(0.7, 10), weekly=True, whole=True),
 }
 OTHERS = Profile(_round(0.3))
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """An Airflow connection as its JSON has it, without Airflow."""
+
+    conn_id: str
+    host: str | None = None
+    port: int | None = None
+    login: str | None = None
+    password: str | None = None
+    schema: str | None = None
+    conn_type: str = ""
+    extra: str | Mapping[str, Any] = "{}"
+
+    @property
+    def extra_dejson(self) -> dict[str, Any]:
+        return dict(json.loads(self.extra) if isinstance(self.extra, str) else self.extra)
+
+
+def measure(connections: Mapping[str, Mapping[str, Any]], *, at: datetime) -> Answer:
+    """The morning baseline of the demo system now; ``connections`` is Airflow's JSON by connection id."""
+
+    def get(conn_id: str) -> Any:
+        if conn_id not in connections:
+            raise ConfigurationError(f"there is no connection {conn_id!r}", allowed=", ".join(connections))
+        return Plain(conn_id, **connections[conn_id])
+
+    policy = load_policy(mode="demo")
+    answer = baseline(policy, Connections("demo/mornings", get), at=at)
+    return Answer(listed(answer.measurements, policy.baseline), answer.unanswered)
 
 
 def seed(ledger: Ledger, today: Answer, *, at: datetime, days: int = 35, seed: int = 7) -> int:

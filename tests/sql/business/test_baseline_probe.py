@@ -10,6 +10,7 @@ from clo_ops.policy import load_policy
 from clo_ops.probes.baseline import Everyone, baseline, measure
 from clo_ops.probes.targets import Account, HostTarget, RedisTarget, WebTarget
 from clo_ops.rules.baselines import listed
+from demo import mornings
 from demo.stack.redis import Redis
 
 AT = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -89,3 +90,16 @@ def test_only_what_is_listed_is_asked(nobody, cache):
     answer = measure(everyone(nobody, cache), only_redis, at=AT)
     assert not answer.unanswered
     assert {one.name for one in answer.measurements} <= {"redis.memory.used", "redis.cache.reads"}
+
+
+def test_the_demo_measures_itself_through_its_connections_without_airflow(app, target, cache):
+    connections = {
+        "clo_postgres": {"host": target.host, "port": target.port, "login": target.user, "schema": "clo"}
+        | {"conn_type": "postgres", "password": target.password},
+        "clo_redis": {"conn_type": "redis", "host": cache.host, "port": cache.port, "password": cache.password},
+        "clo_api": {"conn_type": "http", "host": "http://127.0.0.1:1", "login": "clo-ops-probe", "password": "secret"},
+        "clo_host_app1": {"conn_type": "generic", "extra": '{"transport": "local"}'},
+    }
+    answer = mornings.measure(connections, at=AT)
+    assert families(answer) == {"system", "postgresql", "redis", "clo"}
+    assert {one.name for one in answer.measurements} <= set(POLICY.baseline.names())
