@@ -75,8 +75,9 @@ def band_of(metric: str, stands_on: Ground, policy: Anomalies) -> Band:
 
 
 def _shown(band: Band, unit: str) -> str:
-    """The lower edge is shown as 0 where the band goes below what can be counted."""
-    return f"{figure(max(band.low, 0.0), unit)} to {figure(band.high, unit)}"
+    """No further than a value can go: nothing is below 0, no share above 100 %."""
+    high = min(band.high, 100.0) if unit == "percent" else band.high
+    return f"{figure(max(band.low, 0.0), unit)} to {figure(high, unit)}"
 
 
 def _labels(one: Series, band: Band, stands_on: Ground) -> dict[str, str]:

@@ -130,3 +130,8 @@ def test_nothing_measured_and_silence_are_unknown():
     silent = Unanswered("disk", "ssh://app1", "ssh", "no route to host", AT)
     for today in (Answer(), Answer(unanswered=(silent,))):
         assert [one.status for one in anomalies.judge([], today, POLICY, at=AT)] == [Status.UNKNOWN]
+
+
+def test_a_band_is_shown_no_further_than_a_value_can_go():
+    cpu = ("system.cpu.utilization", "percent", {"host": "app1"})
+    assert judge(cpu, [10.0, 90, 20, 80, 30, 70, 50, 50], 100.0).expected == "0 % to 100 %"
