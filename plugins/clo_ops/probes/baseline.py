@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from clo_ops.findings import Answer, Unanswered
+from clo_ops.findings import Answer, Measurement, Unanswered
 from clo_ops.policy import Baseline, Policy
 from clo_ops.probes import hosts, postgres, redis, web
 from clo_ops.probes.business import business
@@ -91,6 +91,15 @@ def _hosts(everyone: Everyone, _: datetime) -> Answer:
     return sum(asked, Answer())
 
 
+def _redis(everyone: Everyone, _: datetime) -> Answer:
+    """A Redis that answered and has no hit ratio was never read from: that is a figure, too."""
+    answer = redis.usage(everyone.redis)
+    used = answer.first("redis.memory.used")
+    if used is None or answer.first("redis.cache.hit_ratio") or answer.first("redis.cache.reads"):
+        return answer
+    return answer + Answer((Measurement("redis.cache.reads", 0, "count", used.at),))
+
+
 def _endpoints(everyone: Everyone, _: datetime) -> Answer:
     return web.endpoints(everyone.api, [one for one in everyone.endpoints if not one.authenticated])
 
@@ -101,7 +110,7 @@ QUESTIONS: tuple[tuple[str, Callable[[Everyone, datetime], Answer]], ...] = (
     ("postgresql.connection.", lambda everyone, _: postgres.connections(everyone.postgres)),
     ("postgresql.database.size", lambda everyone, _: postgres.sizes(everyone.postgres)),
     ("postgresql.cache.", lambda everyone, _: postgres.cache_hit_ratio(everyone.postgres)),
-    ("redis.", lambda everyone, _: redis.usage(everyone.redis)),
+    ("redis.", _redis),
     ("http.", _endpoints),
     ("clo.", lambda everyone, at: business(everyone.postgres, everyone.synthetic_user, at=at)),
 )

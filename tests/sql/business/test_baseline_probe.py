@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+import redis
 
 from clo_ops.policy import load_policy
 from clo_ops.probes.baseline import Everyone, baseline, measure
@@ -19,7 +20,7 @@ NOWHERE = WebTarget("http://127.0.0.1:1", connect_timeout=1.0)
 LOCAL = HostTarget("app1", "local")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def cache(tmp_path_factory):
     with Redis(tmp_path_factory.mktemp("redis")) as redis:
         yield RedisTarget("127.0.0.1", redis.port, password=redis.password)
@@ -58,6 +59,17 @@ def test_a_dead_cache_hides_nothing_else(app, target):
     answer = measure(everyone(target, RedisTarget("127.0.0.1", 1, timeout=1.0)), POLICY.baseline, at=AT)
     assert families(answer) == {"system", "postgresql", "clo"}
     assert len(answer.unanswered) == 1
+
+
+def test_a_cache_nobody_read_from_has_no_ratio_and_says_so(nobody, cache):
+    answer = measure(everyone(nobody, cache), POLICY.baseline, at=AT)
+    assert answer.first("redis.cache.hit_ratio") is None
+    assert answer.value("redis.cache.reads") == 0
+    with redis.Redis(port=cache.port, password=cache.password) as client:
+        client.get("anything")
+    again = measure(everyone(nobody, cache), POLICY.baseline, at=AT)
+    assert again.value("redis.cache.hit_ratio") == 0
+    assert again.value("redis.cache.reads") != 0
 
 
 def test_a_dead_api_has_no_duration_and_hides_nothing_else(app, target, cache):

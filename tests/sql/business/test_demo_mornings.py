@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from clo_ops.findings import Answer, Measurement, Status
 from clo_ops.policy import load_policy
-from clo_ops.rules import anomalies, trends
+from clo_ops.rules import anomalies, baselines, trends
 from demo import mornings
 
 AT = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
@@ -52,3 +52,25 @@ def test_the_rules_stand_on_them(ledger):
     assert "5 Mondays" in disk.message
     trend = trends.judge(recorded(ledger), Answer((DISK,)), policy.trend, at=AT)
     assert next(one for one in trend if one.subject.startswith(DISK.name)).labels["mornings_28"] == "28"
+
+
+def test_a_morning_repeated_keeps_its_first_baseline(ledger):
+    policy = load_policy(mode="demo").baseline.model_copy(update={"metrics": ONLY})
+    run = ledger.open_run("daily_morning_startup", "manual__1", AT, "")
+    again = ledger.open_run("daily_morning_startup", "manual__2", AT + timedelta(hours=2), "")
+    first = ledger.record_baseline(AT.date(), TODAY.measurements, run)
+    assert [one.status for one in judged(first, TODAY, policy, ledger)] == [Status.PASS] * 3
+    late = Answer((Measurement(DISK.name, 99.0, DISK.unit, AT + timedelta(hours=2), DISK.labels),))
+    whole, disk, logins = judged(ledger.record_baseline(AT.date(), late.measurements, again), late, policy, ledger)
+    assert whole.message.startswith("First recorded at 2026-11-23 09:30 UTC: 2 metrics in 2 series;")
+    assert "0 recorded now, 1 kept" in whole.message
+    assert disk.actual == "app1 / 61 %"
+    assert logins.status is Status.PASS
+
+
+ONLY = tuple(one for one in load_policy(mode="demo").baseline.metrics if one.metric in (DISK.name, LOGINS.name))
+
+
+def judged(result, answer, policy, ledger):
+    recorded = [one for _, one in ledger.baselines(AT.date(), AT.date() + timedelta(days=1))]
+    return baselines.judge(answer, result, policy, recorded=recorded)
