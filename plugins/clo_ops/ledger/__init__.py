@@ -1,5 +1,6 @@
 """Record: runs, measurements, findings, evidence, incidents, messages and the state of backups, in our own database."""
 
+from clo_ops.findings.statements import StatementRow, StatementSnapshot
 from clo_ops.ledger.errors import LedgerConflict, LedgerUnavailable
 from clo_ops.ledger.ledger import Ledger
 from clo_ops.ledger.records import (
@@ -13,8 +14,6 @@ from clo_ops.ledger.records import (
     OutboxState,
     Recording,
     RunRow,
-    StatementRow,
-    StatementSnapshot,
 )
 
 __all__ = [

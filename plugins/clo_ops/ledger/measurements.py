@@ -15,7 +15,6 @@ from clo_ops.ledger.columns import UNITS, aware, labels_digest
 from clo_ops.ledger.partitions import ensure_partitions
 from clo_ops.ledger.store import Store
 
-ROWS_AT_ONCE = 1000
 SELECTED = [schema.measurements.c[name] for name in ("metric", "value", "unit", "at", "labels", "detail")]
 
 
@@ -64,7 +63,5 @@ class Measurements(Store):
         query = select(*SELECTED).where(table.c.metric == metric, table.c.at >= aware(since), table.c.at < aware(until))
         if labels:
             query = query.where(table.c.labels.op("@>")(dict(labels)))
-        with self.errors_in_words(), self.engine.connect() as connection:
-            rows = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query.order_by(table.c.at)).mappings()
-            for row in rows:
-                yield measurement(row)
+        with self.streamed(query.order_by(table.c.at)) as rows:
+            yield from map(measurement, rows)

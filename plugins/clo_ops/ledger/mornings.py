@@ -10,10 +10,11 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from clo_ops.findings import Measurement
+from clo_ops.findings.statements import StatementRow, StatementSnapshot
 from clo_ops.ledger import schema
 from clo_ops.ledger.columns import aware
-from clo_ops.ledger.measurements import ROWS_AT_ONCE, as_row, measurement
-from clo_ops.ledger.records import BaselineResult, StatementRow, StatementSnapshot
+from clo_ops.ledger.measurements import as_row, measurement
+from clo_ops.ledger.records import BaselineResult
 from clo_ops.ledger.store import Store, lock
 
 
@@ -42,8 +43,7 @@ class Mornings(Store):
         if metric is not None:
             query = query.where(table.c.metric == metric)
         order = (table.c.day, table.c.metric, table.c.labels_digest)
-        with self.errors_in_words(), self.engine.connect() as connection:
-            rows = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query.order_by(*order)).mappings()
+        with self.streamed(query.order_by(*order)) as rows:
             for row in rows:
                 yield row["day"], measurement(row)
 

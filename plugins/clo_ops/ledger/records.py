@@ -62,27 +62,6 @@ class BaselineResult:
 
 
 @dataclass(frozen=True, slots=True)
-class StatementRow:
-    """One line of pg_stat_statements: counters since ``stats_reset``; ``total_ms`` is execution time."""
-
-    queryid: int
-    user: str
-    database: str
-    toplevel: bool
-    calls: int
-    total_ms: float
-    rows: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class StatementSnapshot:
-    taken_at: datetime
-    stats_reset: datetime | None
-    rows: tuple[StatementRow, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class IncidentRow:
     """One cause, one open incident, however often it is seen."""
 

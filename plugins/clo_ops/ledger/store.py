@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy import Connection, Engine, MappingResult, Select, create_engine, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, ProgrammingError
 
@@ -19,6 +19,7 @@ LOCK_TIMEOUT_SECONDS = 5
 STATEMENT_TIMEOUT_SECONDS = 30
 # A worker that hangs between two statements must not hold its locks, nor vacuum back, for ever.
 IDLE_TIMEOUT_SECONDS = 600
+ROWS_AT_ONCE = 1000
 POSTGRES_DIALECTS = ("postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2", "postgresql+asyncpg")
 
 
@@ -112,3 +113,13 @@ class Store:
         """One transaction. Raises LedgerUnavailable (worth a retry) or ConfigurationError (schema missing or old)."""
         with self.errors_in_words(), self.engine.begin() as connection:
             yield connection
+
+    @contextmanager
+    def streamed(self, query: Select[Any]) -> Iterator[MappingResult]:
+        """The query's rows through a cursor on the server, closed with this context however far one has read."""
+        with (
+            self.errors_in_words(),
+            self.engine.connect() as connection,
+            connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query) as result,
+        ):
+            yield result.mappings()

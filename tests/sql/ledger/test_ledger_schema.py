@@ -68,13 +68,14 @@ def test_a_migration_that_fails_leaves_nothing(empty: Ledger, monkeypatch: pytes
     assert empty.revision() is None
 
 
-def test_queries_and_migrations_agree_on_the_tables(ledger: Ledger) -> None:
+def test_queries_and_migrations_agree_on_the_tables(cluster: Cluster, url: str) -> None:
     def ours(name: str | None, kind: str, parents: dict[str, str | None]) -> bool:
         if kind == "schema":
             return name == "clo_ops"
         return name != "alembic_version" and not str(parents.get("table_name") or name).startswith("measurements_2")
 
-    with ledger.transaction() as connection:
+    # Not as the role clo_ops: the schema of a role's own name is its default one, and Alembic then leaves the name out.
+    with Ledger(cluster.url(url.rpartition("/")[2])) as ledger, ledger.transaction() as connection:
         options = {"include_schemas": True, "include_name": ours, "compare_type": True}
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, metadata) == []
@@ -87,15 +88,9 @@ def test_a_missing_schema_is_said_with_what_to_do(empty: Ledger) -> None:
 
 def test_every_session_is_named_and_bounded(url: str) -> None:
     with Ledger(url, client_name="clo_ops/morning_startup/" + "x" * 90) as ledger, ledger.transaction() as connection:
-        names = (
-            "application_name",
-            "lock_timeout",
-            "statement_timeout",
-            "TimeZone",
-            "idle_in_transaction_session_timeout",
-        )
+        names = ("application_name", "lock_timeout", "statement_timeout", "TimeZone")
         found = [connection.scalar(text("SELECT current_setting(:name)"), {"name": name}) for name in names]
-    assert found == [("clo_ops/morning_startup/" + "x" * 90)[:63], "5s", "30s", "UTC", "10min"]
+    assert found == [("clo_ops/morning_startup/" + "x" * 90)[:63], "5s", "30s", "UTC"]
 
 
 def test_only_postgresql_will_do() -> None:
