@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -29,7 +30,10 @@ class Attachment:
 
 def address(text: str) -> Address:
     """``name@site`` or ``Some Name <name@site>``. Raises ValueError for anything else, or for several."""
-    parsed: Any = POLICY.header_factory("To", text)
+    try:
+        parsed: Any = POLICY.header_factory("To", text)
+    except (MessageError, IndexError, ValueError) as error:  # the standard library's parser has all three
+        raise ValueError(f"{text!r} is not a mail address: {error}") from error
     if parsed.defects or len(parsed.addresses) != 1:
         raise ValueError(f"{text!r} is not one mail address")
     one: Address = parsed.addresses[0]
@@ -77,7 +81,7 @@ def valid_addresses(recipients: Sequence[str]) -> list[Address]:
     for one in recipients:
         try:
             valid.append(address(one))
-        except (ValueError, UnicodeError):
+        except ValueError:
             continue
     return valid
 
@@ -86,7 +90,7 @@ def _add_headers(mail: EmailMessage, message: Message) -> None:
     for name, value in message.headers.items():
         if name.lower() in OURS or name.lower().startswith("content-"):
             raise ValueError(f"header {name} is the renderer's own, a message cannot set it")
-        if not name.isascii() or not name.isprintable() or ":" in name or " " in name:
+        if not name or not name.isascii() or not name.isprintable() or ":" in name or " " in name:
             raise ValueError(f"{name!r} is no name of a mail header")
         if name in mail:
             del mail[name]

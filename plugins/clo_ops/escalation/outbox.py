@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from email.errors import MessageError
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -108,7 +109,7 @@ def deliver(ledger: Ledger, smtp: SmtpTarget, now: datetime, limit: int = 50) ->
 def _check(smtp: SmtpTarget) -> None:
     try:
         address(smtp.sender)
-    except (ValueError, UnicodeError) as error:
+    except ValueError as error:
         raise ConfigurationError(
             f"{smtp} has the sender {smtp.sender!r}",
             allowed="one mail address, in from_email of the connection's extra",
@@ -152,7 +153,7 @@ class _Courier:
         envelope, impossible = _envelope(claimed)
         try:
             mail = render(claimed.message, sender=self.target.sender, sent_at=claimed.enqueued_at).as_bytes()
-        except (ValueError, UnicodeError) as error:
+        except (ValueError, MessageError) as error:
             return _Attempt(error=redact(f"cannot be rendered: {error}", self.target))
         if not envelope:
             return _Attempt(refused=impossible)
@@ -215,7 +216,7 @@ def _envelope(claimed: OutboxMessage) -> tuple[Envelope, dict[str, str]]:
     for who in claimed.pending:
         try:
             envelope.setdefault(address(who).addr_spec, []).append(who)
-        except (ValueError, UnicodeError) as error:
+        except ValueError as error:
             impossible[who] = str(error)
     return envelope, impossible
 

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import Envelope
 
 from clo_ops.ledger import Ledger
+from demo.stack.ports import free_port
 from demo.stack.postgres import Cluster
 
 AT = datetime(2026, 7, 6, 8, 0, tzinfo=UTC)
@@ -58,3 +65,52 @@ def at() -> datetime:
 @pytest.fixture
 def run(ledger: Ledger) -> int:
     return ledger.open_run("morning_startup", "scheduled__2026-07-06", AT, "policy-1", "scheduled")
+
+
+class Mailbox:
+    """A real SMTP server on the loopback that keeps what it took, and refuses whom it is told to."""
+
+    def __init__(self) -> None:
+        self.mails: list[tuple[list[str], EmailMessage]] = []
+        self.answers: dict[str, str] = {}
+        self.data_answer = ""
+        self.port = 0
+        self._controller: Controller | None = None
+
+    async def handle_RCPT(  # noqa: N802 - the names and the order are aiosmtpd's
+        self, server: object, session: object, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        if address in self.answers:
+            return self.answers[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: object, session: object, envelope: Envelope) -> str:  # noqa: N802
+        if self.data_answer:
+            return self.data_answer
+        assert isinstance(envelope.content, bytes)
+        self.mails.append((list(envelope.rcpt_tos), message_from_bytes(envelope.content, policy=default)))
+        return "250 OK"
+
+    def start(self, **options: Any) -> None:
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port or free_port(), **options)
+        self._controller.start()
+        self.port = self._controller.port
+
+    def stop(self) -> None:
+        if self._controller is not None:
+            self._controller.stop()
+            self._controller = None
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    box = Mailbox()
+    yield box
+    box.stop()
+
+
+@pytest.fixture
+def server(mailbox: Mailbox) -> Mailbox:
+    mailbox.start()
+    return mailbox
