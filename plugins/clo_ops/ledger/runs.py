@@ -68,6 +68,21 @@ def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]], **
         connection.execute(insert(table), [{**row, **common} for row in rows])
 
 
+def _sign(connection: Connection, whose: Mapping[str, Any], answer: Answer, **more: Any) -> None:
+    """Put down that the procedure was recorded, with the time span its measurements are found in."""
+    times = [one.at for one in answer.measurements]
+    recording = {
+        **more,
+        "measured": len(times),
+        "unanswered": [one.as_json() for one in answer.unanswered],
+        "first_at": min(times, default=None),
+        "last_at": max(times, default=None),
+        "recorded_at": func.now(),
+    }
+    statement = upsert(schema.recordings).values({**whose, **recording})
+    connection.execute(statement.on_conflict_do_update(index_elements=["run_id", "procedure"], set_=recording))
+
+
 class Runs(Measurements):
     def open_run(self, dag_id: str, run_id: str, at: datetime, policy_digest: str, trigger: str = "") -> int:
         """The run's number in the ledger, the same however often it is asked for. ``policy_digest`` is the newest.
@@ -103,31 +118,20 @@ class Runs(Measurements):
         """
         _check(procedure, findings)
         rows = [as_row(one) for one in answer.measurements]
-        times = [one.at for one in answer.measurements]
-        self.make_partitions(times)
+        self.make_partitions([row["at"] for row in rows])
         with self.transaction() as connection:
             lock(connection, f"record:{run}:{procedure}")
             policy_digest = self._reopen(connection, run)
             earlier = self._recording(connection, run, procedure)
+            if earlier is not None and earlier["try_number"] > try_number:
+                return False
             if earlier is not None:
-                if earlier["try_number"] > try_number:
-                    return False
                 _forget(connection, run, procedure, earlier)
             whose = {"run_id": run, "procedure": procedure}
             write(connection, run, procedure, rows)
             _insert(connection, schema.findings, [one.as_json() for one in findings], **whose, try_number=try_number)
             _insert(connection, schema.evidence, [_evidence_row(one) for one in evidence], **whose)
-            recording = {
-                "try_number": try_number,
-                "policy_digest": policy_digest,
-                "measured": len(rows),
-                "unanswered": [one.as_json() for one in answer.unanswered],
-                "first_at": min(times, default=None),
-                "last_at": max(times, default=None),
-                "recorded_at": func.now(),
-            }
-            statement = upsert(schema.recordings).values({**whose, **recording})
-            connection.execute(statement.on_conflict_do_update(index_elements=["run_id", "procedure"], set_=recording))
+            _sign(connection, whose, answer, try_number=try_number, policy_digest=policy_digest)
         return True
 
     def _reopen(self, connection: Connection, run: int) -> str:

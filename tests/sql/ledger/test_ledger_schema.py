@@ -88,9 +88,10 @@ def test_a_missing_schema_is_said_with_what_to_do(empty: Ledger) -> None:
 
 def test_every_session_is_named_and_bounded(url: str) -> None:
     with Ledger(url, client_name="clo_ops/morning_startup/" + "x" * 90) as ledger, ledger.transaction() as connection:
-        names = ("application_name", "lock_timeout", "statement_timeout", "TimeZone")
+        idle = "idle_in_transaction_session_timeout"
+        names = ("application_name", "lock_timeout", "statement_timeout", idle, "TimeZone")
         found = [connection.scalar(text("SELECT current_setting(:name)"), {"name": name}) for name in names]
-    assert found == [("clo_ops/morning_startup/" + "x" * 90)[:63], "5s", "30s", "UTC"]
+    assert found == [("clo_ops/morning_startup/" + "x" * 90)[:63], "5s", "30s", "10min", "UTC"]
 
 
 def test_only_postgresql_will_do() -> None:
