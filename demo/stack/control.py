@@ -165,8 +165,8 @@ def _start_process(stack: State, service: Service) -> Process:
 
 
 def _start_server(stack: State, service: Service) -> Process:
-    from demo.stack.postgres import Cluster  # noqa: PLC0415 (needs the environment; stopping must not)
-    from demo.stack.redis import Redis  # noqa: PLC0415
+    from demo.stack.postgres import Cluster
+    from demo.stack.redis import Redis
 
     maker = Cluster if service.kind == "postgres" else Redis
     server = maker(Path(service.directory), port=service.port, mark=stack.mark)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Collection
 
 LOOPBACK = "127.0.0.1"
 
@@ -22,15 +23,17 @@ def is_free(port: int) -> bool:
     return True
 
 
-def free_port(preferred: int | None = None, *, tries: int = 200) -> int:
+def free_port(preferred: int | None = None, *, tries: int = 200, taken: Collection[int] = ()) -> int:
     """``preferred`` when it is free, else the next free one above it; without a preference any free one.
+
+    ``taken`` are ports already given away to services that have not started yet.
 
     Raises NoFreePort when ``tries`` ports in a row are taken.
     """
     if preferred is None:
         return _any()
     for port in range(preferred, min(preferred + tries, 65536)):
-        if is_free(port):
+        if port not in taken and is_free(port):
             return port
     raise NoFreePort(f"no free port on {LOOPBACK} between {preferred} and {preferred + tries - 1}")
 

@@ -121,7 +121,7 @@ class Cluster:
             return self
         if "data" not in self._facts or not (self.data / "PG_VERSION").exists():
             self._create()
-        preferred = self._facts.get("port", self._preferred)
+        preferred = self._preferred or self._facts.get("port")
         for _ in range(5):
             port = free_port(preferred)
             if self._start_on(port):
@@ -160,6 +160,11 @@ class Cluster:
 
     def password(self, user: str = "postgres") -> str:
         return str(self._facts["passwords"][user])
+
+    @property
+    def users(self) -> frozenset[str]:
+        """Who was made through create_user, and postgres."""
+        return frozenset(self._facts.get("passwords", {}))
 
     def connect(self, database: str = "postgres", user: str = "postgres") -> psycopg.Connection[Any]:
         return psycopg.connect(self.url(database, user), autocommit=True, application_name="demo/stack")

@@ -1,4 +1,4 @@
-"""One Redis on the loopback with a password, keeping nothing on disk.
+"""One Redis on the loopback with a password. A clean stop saves what it holds, a kill loses it.
 
 with Redis(directory) as server:
     redis.Redis.from_url(server.url())
@@ -89,7 +89,7 @@ class Redis:
             return self
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._facts.setdefault("password", secrets.token_urlsafe(18))
-        preferred = self._facts.get("port", self._preferred)
+        preferred = self._preferred or self._facts.get("port")
         for _ in range(5):
             port = free_port(preferred)
             if self._start_on(port):
@@ -136,7 +136,8 @@ class Redis:
             "bind": LOOPBACK,
             "port": str(port),
             "requirepass": self.password,
-            "save": '""',
+            # A clean stop saves, a start loads: a stopped Redis that comes back has its sessions, as a real one would.
+            "save": "3600 1",
             "appendonly": "no",
             "dir": str(self.directory.resolve()),
             "daemonize": "no",

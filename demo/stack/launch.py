@@ -1,0 +1,171 @@
+"""Bring the whole demo up: what can go side by side does, what runs already stays as it is."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from demo.stack import airflow, app, content, control
+from demo.stack.airflow_api import AirflowApi, AirflowSaid
+from demo.stack.content import World
+from demo.stack.ports import LOOPBACK
+from demo.stack.postgres import Cluster
+from demo.stack.state import Service
+from demo.stack.system import PREFERRED, ROOT, DemoSystem
+
+ALL_PREFERRED = PREFERRED | airflow.PREFERRED | {"postgres-ops": 18433, "mail": 18025}
+WORLD = World(scale=1.0, days=35)
+HEALTH_SECONDS = 180.0
+
+
+class NotUp(RuntimeError):
+    """The stack did not come up; the sentence says what is missing and where to look."""
+
+
+class Launch:
+    """One start of the demo in a state directory. ``say`` is told each step as it is done."""
+
+    def __init__(self, directory: Path, say: Callable[[str], None]) -> None:
+        self.system = DemoSystem(directory, world=WORLD, backups=False, ports=ALL_PREFERRED, say=say)
+        self.stack = self.system.stack
+        self.say = say
+        self._chosen: dict[str, int] = {}
+
+    @property
+    def mails(self) -> Path:
+        return self.stack.directory / "mails"
+
+    @property
+    def ops(self) -> Cluster:
+        return Cluster(self.stack.directory / "postgres-ops")
+
+    @property
+    def ledger_url(self) -> str:
+        """For SQLAlchemy, with the psycopg 3 driver."""
+        return self.ops.url(airflow.LEDGER_DATABASE, "clo_ops").replace("postgresql://", "postgresql+psycopg://", 1)
+
+    def up(self, dag_id: str) -> AirflowApi:
+        """Everything running, Airflow healthy and the DAG parsed. Raises what its parts raise, and NotUp.
+
+        Ports and passwords are settled first; then Airflow can start while the world is being built.
+        """
+        self._servers()
+        changed = self.system.connect()
+        self._ops_databases()
+        ports, other = self._environment()
+        with ThreadPoolExecutor() as pool:
+            parts = [pool.submit(self._airflow, ports, other), pool.submit(self._application, changed)]
+            for part in parts:
+                part.result()
+        api = AirflowApi(ports.url, airflow.ADMIN, self.stack.read()["secrets"]["airflow"]["password"])
+        self._wait_for(api, dag_id)
+        return api
+
+    def _servers(self) -> None:
+        with ThreadPoolExecutor() as pool:
+            for result in [
+                pool.submit(self.system.start_server, name) for name in ("postgres", "postgres-ops", "redis")
+            ]:
+                result.result()
+        server = self.ops.server
+        self.say(f"PostgreSQL {server.version} ({server.origin}) twice and Redis ({self.system.redis.origin}) run")
+        self._mail()
+
+    def _mail(self) -> None:
+        port = self.system.port("mail")
+        command = (sys.executable, "-m", "demo.stack.mail", "--port", str(port), "--directory", str(self.mails))
+        service = Service("mail", command=command, ready=f"tcp://{LOOPBACK}:{port}", port=port, directory=str(ROOT))
+        self.system.start_all([service], changed=False)
+
+    def _ops_databases(self) -> None:
+        """Our own cluster: Airflow's metadata and the ledger, each in a database of its own."""
+        ops = self.ops
+        for user, database in (("airflow", airflow.METADATA_DATABASE), ("clo_ops", airflow.LEDGER_DATABASE)):
+            if user not in ops.users:
+                ops.create_user(user)
+            ops.create_database(database, owner=user)
+        with self.stack.changing() as state:
+            hidden = state["secrets"].setdefault("airflow", airflow.make_secrets())
+            state["connections"]["clo_ledger"] = app.postgres_connection(ops, airflow.LEDGER_DATABASE, "clo_ops")
+            state["connections"]["clo_smtp"] = airflow.smtp_connection(_port(state, "mail"))
+        airflow.write_passwords(self.stack, hidden)
+
+    def _airflow(self, ports: airflow.Ports, changed: bool) -> None:
+        if changed or not control.running(self.stack, "airflow-scheduler"):
+            airflow.migrate(self.stack)
+            self.say("Airflow's database is ready")
+        self.system.start_all(airflow.services(ports, ROOT), changed)
+        self.say("Airflow's four components run")
+
+    def _application(self, changed: bool) -> None:
+        """The CLO system, its backups, and the ledger with the mornings before this one."""
+        self._migrate_ledger()
+        self.system.prepare()
+        self.system.start_application(changed)
+        self.say(f"CLO system runs: {self.system.environment['CLO_FRONTEND_ORIGIN']}")
+        content.take_backups(self.stack.directory, self.say)
+        content.seed_mornings(self.stack, self.ledger_url, datetime.now(UTC), self.say)
+
+    def _migrate_ledger(self) -> None:
+        from clo_ops.ledger import Ledger
+
+        ledger = Ledger(self.ledger_url, client_name="demo/launch")
+        try:
+            self.say(f"ledger at revision {ledger.migrate()}")
+        finally:
+            ledger.close()
+
+    def _environment(self) -> tuple[airflow.Ports, bool]:
+        """Airflow's ports and environment; True when the environment is not that of the components running."""
+        ports = airflow.Ports(*(self._airflow_port(name) for name in airflow.PREFERRED))
+        url = self.ops.url(airflow.METADATA_DATABASE, "airflow")
+        hidden = self.stack.read()["secrets"]["airflow"]
+        values = airflow.environment(self.stack, ROOT, metadata_url=url, ports=ports, hidden=hidden)
+        return ports, self.stack.set_environment("airflow", values)
+
+    def _airflow_port(self, name: str) -> int:
+        """The log servers' ports are not services; they stay as they were given while Airflow runs."""
+        known = self.stack.read().setdefault("ports", {})
+        if name in known and control.running(self.stack, "airflow-scheduler"):
+            return int(known[name])
+        if name in self._chosen:
+            return self._chosen[name]
+        port = self._chosen[name] = self.system.port(name)
+        with self.stack.changing() as state:
+            state.setdefault("ports", {})[name] = port
+        return port
+
+    def _wait_for(self, api: AirflowApi, dag_id: str) -> None:
+        deadline = time.monotonic() + HEALTH_SECONDS
+        while not self._healthy(api) or not self._parsed(api, dag_id):
+            for service in airflow.COMPONENTS:
+                if not control.running(self.stack, f"airflow-{service}"):
+                    raise NotUp(f"Airflow's {service} ended; see {self.stack.log(f'airflow-{service}')}")
+            if time.monotonic() > deadline:
+                raise NotUp(self._missing(api, dag_id))
+            time.sleep(0.3)
+        self.say(f"Airflow is healthy and has parsed {dag_id}")
+
+    def _healthy(self, api: AirflowApi) -> bool:
+        found = api.health()
+        return len(found) >= len(airflow.COMPONENTS) and set(found.values()) == {"healthy"}
+
+    def _parsed(self, api: AirflowApi, dag_id: str) -> bool:
+        with suppress(AirflowSaid):
+            return api.dag(dag_id) is not None
+        return False
+
+    def _missing(self, api: AirflowApi, dag_id: str) -> str:
+        errors = api.import_errors() if self._healthy(api) else []
+        told = "; ".join(errors) or f"health says {api.health()}"
+        return f"after {HEALTH_SECONDS:.0f} s {dag_id} cannot be run: {told}; see {self.stack.directory / 'logs'}"
+
+
+def _port(state: dict[str, Any], name: str) -> int:
+    return int(state["services"][name]["definition"]["port"])
