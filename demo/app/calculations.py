@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psycopg import Connection
 
-SCENARIOS = 600
+SCENARIOS = 2000
 PERIODS = 40  # quarters
 _PREPAYMENT = 0.05  # per quarter
 _DEFAULT_FACTOR, _DEFAULT_SPREAD, _DEFAULT_RECOVERY = 2720.0, 3.5, 45.0  # where an asset has none of its own

@@ -14,6 +14,8 @@ import psycopg
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
 
 from demo.app import sessions
@@ -60,8 +62,14 @@ def open_pool(settings: Settings) -> Any:
 
 
 def build(settings: Settings) -> Runtime:
+    # A connection left over from before a restart of Redis is noticed when used; the second try opens a new one.
     redis = Redis.from_url(
-        settings.redis_url, decode_responses=True, socket_timeout=3, socket_connect_timeout=2, client_name="clo-app"
+        settings.redis_url,
+        decode_responses=True,
+        socket_timeout=3,
+        socket_connect_timeout=2,
+        client_name="clo-app",
+        retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), 2),
     )
     hide_tokens()
     log = open_log(settings.state_dir, "api")
@@ -90,12 +98,16 @@ async def running(runtime: Runtime) -> AsyncIterator[None]:
 
 
 async def _sweep(runtime: Runtime) -> None:
+    """Every few seconds, for as long as the API runs: close the rows of sessions that are over."""
+    lost_ones_ended = False
     while True:
-        await asyncio.sleep(_SWEEP_EVERY)
-        if runtime.faults.on("session-never-expires"):
-            continue
         try:
             async with runtime.pool.connection() as connection:
-                await sessions.end_expired(connection)
+                if not lost_ones_ended:
+                    await sessions.end_lost(connection, runtime.redis)
+                if not runtime.faults.on("session-never-expires"):
+                    await sessions.end_expired(connection)
+            lost_ones_ended = True
         except (psycopg.Error, RedisError) as error:
-            say(runtime.log, "expired sessions not closed", logging.WARNING, reason=type(error).__name__)
+            say(runtime.log, "ended sessions not closed", logging.WARNING, reason=type(error).__name__)
+        await asyncio.sleep(_SWEEP_EVERY)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import secrets
 import uuid
+from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -86,3 +87,25 @@ async def end_expired(connection: AsyncConnection[dict[str, Any]]) -> int:
         " WHERE ended_at IS NULL AND expires_at < now()"
     )
     return done.rowcount
+
+
+async def end_lost(connection: AsyncConnection[dict[str, Any]], redis: Redis) -> int:
+    """Close the open rows whose key is gone, as after a Redis that was emptied. Done once, when the API starts.
+
+    Not later: a row without its key is then a fault that operations are to find.
+    """
+    before = datetime.now(UTC)
+    known = [json.loads(text)["session_id"] async for text in _stored(redis)]
+    done = await connection.execute(
+        "UPDATE app_sessions SET ended_at = now(), end_reason = 'revoked'"
+        " WHERE ended_at IS NULL AND created_at < %s AND session_id <> ALL(%s)",
+        (before, known),
+    )
+    return done.rowcount
+
+
+async def _stored(redis: Redis) -> AsyncIterator[str]:
+    async for key in redis.scan_iter("session:*", count=500):
+        text = await redis.get(key)
+        if text is not None:
+            yield str(text)

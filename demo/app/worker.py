@@ -24,7 +24,7 @@ from demo.app.notifications import CHANNEL
 from demo.app.settings import Settings
 from demo.app.worker_health import Beat, serve_health
 
-_IDLE = 0.2  # seconds between two looks into an empty queue
+_IDLE = 0.3  # seconds between two looks into an empty queue
 # One worker at a time: only then is a job found "running" at the start known to be a dead worker's.
 _ONLY_ONE = "SELECT pg_try_advisory_lock(4202) AS ours"
 _LEFT_BEHIND = """UPDATE {table} SET status = 'failed', finished_at = now(),
@@ -77,7 +77,6 @@ class Worker:
     def _one_job(self, connection: psycopg.Connection[dict[str, Any]]) -> bool:
         job = claim(connection)
         if job is None:
-            # Asked for nothing but an answer, so that a database that went away is noticed while idle, too.
             return False
         self._tell(job, "running")
         started = time.perf_counter()
