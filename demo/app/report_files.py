@@ -17,7 +17,7 @@ from psycopg import Connection
 COLUMNS = ("deal_id", "deal_name", "rating", "positions", "par_amount", "cost", "average_spread_percent")
 _ROWS = """SELECT d.deal_id, d.deal_name, coalesce(a.mdy_rating, 'NR') AS rating, count(*) AS positions,
        sum(p.par_amount) AS par_amount, round(sum(p.par_amount * p.purchase_price / 100), 2) AS cost,
-       round(avg(a.cpn_spread), 4) AS average_spread_percent
+       round(avg(a.cpn_spread) * 100, 4) AS average_spread_percent
 FROM clo_deals d JOIN deal_assets p USING (deal_id) JOIN assets a USING (blkrock_id)
 WHERE p.position_status = 'ACTIVE' AND (%(deal_id)s::text IS NULL OR d.deal_id = %(deal_id)s)
 GROUP BY d.deal_id, d.deal_name, coalesce(a.mdy_rating, 'NR') ORDER BY d.deal_id, par_amount DESC, rating"""

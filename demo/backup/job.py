@@ -84,12 +84,12 @@ def _dump(dsn: str, part: Path, bin_dir: Path | None) -> dict[str, Any]:
 def _archive(program: Path, major: int, snapshot: str, dsn: str, part: Path) -> str:
     """Raises BackupFailed with the program's own words; returns the compression that worked."""
     said: str | None = None
-    for compression in pg_dump.compressions(major):
-        said = pg_dump.run(program, [f"--snapshot={snapshot}", f"--file={part}", *compression], dsn)
+    for compression, option in pg_dump.compressions(major):
+        said = pg_dump.run(program, [f"--snapshot={snapshot}", f"--file={part}", option], dsn)
         if said is None:
             with part.open("rb+") as file:
                 os.fsync(file.fileno())
-            return compression[0].removeprefix("--compress=")
+            return compression
         if "compress" not in said:
             break
     raise BackupFailed(f"pg_dump: {said}")

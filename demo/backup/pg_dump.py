@@ -56,10 +56,10 @@ def find(server_major: int, bin_dir: Path | None = None) -> tuple[Path, int, str
     return Path(fitting[0][1]), fitting[0][0], fitting[0][2]
 
 
-def compressions(major: int) -> list[list[str]]:
-    """What to try in this order; a pg_dump can be built without zstd."""
-    gzip = ["--compress=1"]
-    return [["--compress=zstd:1"], gzip] if major >= 16 else [gzip]
+def compressions(major: int) -> list[tuple[str, str]]:
+    """What to try in this order, as name and option; a pg_dump can be built without zstd."""
+    gzip = ("gzip:1", "--compress=1")
+    return [("zstd:1", "--compress=zstd:1"), gzip] if major >= 16 else [gzip]
 
 
 def environment(dsn: str) -> Mapping[str, str]:
