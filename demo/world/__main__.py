@@ -38,9 +38,8 @@ def _tell(built: Built, users_file: Path | None) -> None:
     print(f"{built.rows:,} rows in {built.seconds:.1f} s")
     users = {user.username: vars(user) for user in built.credentials}
     if users_file is None:
-        print(
-            "\n".join(f"{u['username']} ({u['role']}): {u['password']} TOTP {u['totp_secret']}" for u in users.values())
-        )
+        for user in built.credentials:
+            print(f"{user.username} ({user.role}): {user.password} TOTP {user.totp_secret}")
         return
     handle = os.open(users_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w") as file:

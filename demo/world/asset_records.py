@@ -14,7 +14,7 @@ from demo.world.cash_flows import Flow, share
 from demo.world.collateral import Asset
 from demo.world.deal_records import stamp
 from demo.world.plan import Plan
-from demo.world.reference import C, MOODYS, SP, Record
+from demo.world.reference import MOODYS, SP, C, Record
 
 STALE_AFTER = 15  # business days without a price, for the few assets nobody quotes
 

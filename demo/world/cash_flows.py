@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -59,7 +60,7 @@ def flows(asset: Asset, books: date, rng: random.Random, fixings: Fixings) -> li
     days, balance, made = boundaries(asset), asset.weight, list[Flow]()
     adjust = calendar.following if asset.convention == "FOLLOWING" else calendar.modified_following
     fatal = _fatal_period(asset, days, books, rng)
-    for number, (start, end) in enumerate(zip(days, days[1:], strict=False), 1):
+    for number, (start, end) in enumerate(itertools.pairwise(days), 1):
         rate = all_in_rate(asset, start, fixings)
         interest = money.interest(balance, rate, asset.day_count, start, end)
         flow = Flow(number, start, end, adjust(end), rate, balance, interest)

@@ -11,12 +11,36 @@ from demo.world.deals import Deal
 from demo.world.plan import Plan
 from demo.world.reference import CA, INDUSTRIES, SP_INDUSTRIES
 
-PLACES = (
-    "Harbor Summit Granite Cedar Northern Lakeside Pioneer Keystone Meridian Falcon Juniper Sterling Crescent".split()
-)
-TRADES = (
-    "Logistics Software Health Packaging Dental Foods Aviation Retail Media Materials Energy Education Gaming".split()
-)
+PLACES = [
+    "Harbor",
+    "Summit",
+    "Granite",
+    "Cedar",
+    "Northern",
+    "Lakeside",
+    "Pioneer",
+    "Keystone",
+    "Meridian",
+    "Falcon",
+    "Juniper",
+    "Sterling",
+    "Crescent",
+]
+TRADES = [
+    "Logistics",
+    "Software",
+    "Health",
+    "Packaging",
+    "Dental",
+    "Foods",
+    "Aviation",
+    "Retail",
+    "Media",
+    "Materials",
+    "Energy",
+    "Education",
+    "Gaming",
+]
 FORMS = ("Inc", "LLC", "Holdings", "Corp")
 COUNTRIES = ("US",) * 17 + ("CA", "GB", "NL")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -68,7 +69,7 @@ def diversity_score(pool: list[Position]) -> Decimal:
     """Equivalent units of each obligor (at most 1) summed per industry, scored, summed; four decimals."""
     obligors = _sums(pool, lambda p: p.asset.issuer.issuer_id)
     industry = {position.asset.issuer.issuer_id: position.asset.issuer.mdy_industry for position in pool}
-    average = sum(obligors.values()) / len(obligors)
+    average = sum(obligors.values(), Decimal(0)) / len(obligors)
     units: dict[str, Decimal] = {}
     for issuer, par in obligors.items():
         units[industry[issuer]] = units.get(industry[issuer], Decimal(0)) + min(Decimal(1), par / average)
@@ -76,7 +77,7 @@ def diversity_score(pool: list[Position]) -> Decimal:
 
 
 def score(units: Decimal) -> Decimal:
-    for (low, before), (high, after) in zip(UNIT_SCORES, UNIT_SCORES[1:], strict=False):
+    for (low, before), (high, after) in itertools.pairwise(UNIT_SCORES):
         if units <= high:
             return Decimal(str(before)) + (units - low) * (Decimal(str(after)) - Decimal(str(before))) / (high - low)
     return Decimal(str(UNIT_SCORES[-1][1]))

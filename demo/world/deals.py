@@ -10,7 +10,7 @@ from decimal import Decimal
 from demo.world import calendar
 from demo.world.plan import DETERMINATION_DAY, PAYMENT_DAY, PAYMENT_MONTHS, Plan
 
-MANAGERS = "Ashdown Bellwether Corvid Dunmore Eastgate Fairholm Greywater Highmoor Ironbridge".split()
+MANAGERS = ["Ashdown", "Bellwether", "Corvid", "Dunmore", "Eastgate", "Fairholm", "Greywater", "Highmoor", "Ironbridge"]
 TRUSTEES = ("First Fiduciary Trust", "Continental Trust", "Harbour Bank Trust")
 RATED = ("A", "B", "C", "D")
 EQUITY = "SUB"

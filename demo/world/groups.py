@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from demo.world import asset_records, cash_flows, collateral, compliance, deal_records, money, payment_records
 from demo.world.book import Book, books
 from demo.world.cash_flows import Flow
-from demo.world.collateral import Asset
 from demo.world.database import Connection, copy_records, copy_rows
-from demo.world.deals import EQUITY, Deal, deals
+from demo.world.deals import EQUITY, deals
 from demo.world.equity import performance
 from demo.world.plan import Plan
 from demo.world.rates import Fixings
@@ -72,7 +71,7 @@ class Group:
 
     def _load_assets(self, connection: Connection, quotes: dict[str, list[Any]]) -> int:
         plan, assets = self.plan, self.assets
-        rng, stamp = plan.rng("history", self.number), deal_records.stamp(plan.books, 20)
+        rng, stamp = plan.rng("history", self.number), deal_records.stamp(plan.last_curve, 20)
 
         def each(rows: Any) -> Iterator[Any]:
             return (row for asset in assets for row in rows(asset))
@@ -103,6 +102,11 @@ class Group:
         day += timedelta(days=0 if day.weekday() < 5 else -day.weekday() + 4)
         at = max(day, self.plan.history_start) + timedelta(hours=8, seconds=seconds)
         return min(at, self.plan.as_of - timedelta(minutes=5))
+
+
+def _in_force(configuration: Record, run: Execution) -> bool:
+    effective: date = configuration["effective_date"]
+    return effective <= run.period.payment
 
 
 class DealLoad:
@@ -144,7 +148,7 @@ class DealLoad:
         configurations = [{"config_id": ids.next(table)} | row for row in deal_records.configuration_rows(self.deal)]
         executions, payments = list[Record](), list[Record]()
         for run in self.runs:
-            inforce = [row for row in configurations if row["effective_date"] <= run.period.payment][-1]
+            inforce = [row for row in configurations if _in_force(row, run)][-1]
             number = ids.next("waterfall_executions")
             row = payment_records.execution_row(self.deal, run, inforce["config_id"])
             executions.append({"execution_id": number} | row)

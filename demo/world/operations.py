@@ -101,7 +101,7 @@ class Operations:
         session = str(uuid.UUID(int=rng.getrandbits(128), version=4))
         made.note(at, user.username, "login", ("session", session), source_ip=source)
         self.seen[user.username] = at
-        self._session(made, rng, user, session, source, at)
+        self._session(made, rng, (user, source), at, session)
 
     def _refused(self, made: Day, rng: random.Random, user: User, source: str, at: datetime) -> None:
         reason = rng.choice(REFUSALS)
@@ -123,7 +123,7 @@ class Operations:
         )
 
     def _session(
-        self, made: Day, rng: random.Random, user: User, session: str, source: str, at: datetime
+        self, made: Day, rng: random.Random, who: tuple[User, str], at: datetime, session: str
     ) -> None:  # fmt: skip
         """Every session of the past is over: the session store of a new demo knows none of them."""
         worked = timedelta(minutes=min(470.0, rng.lognormvariate(3.8, 0.9)))
@@ -134,21 +134,21 @@ class Operations:
         made.add(
             "app_sessions",
             session_id=session,
-            user_id=user.user_id,
+            user_id=who[0].user_id,
             created_at=at,
             last_seen_at=ended if logout else min(ended, at + worked),
             expires_at=at + SESSION,
             ended_at=ended,
             end_reason="logout" if logout else "expired",
-            source_ip=source,
+            source_ip=who[1],
         )
         if logout and ended.date() == at.date():
-            made.note(ended, user.username, "logout", ("session", session))
+            made.note(ended, who[0].username, "logout", ("session", session))
 
     def _calculation(self, made: Day, rng: random.Random, at: datetime) -> None:
         failed = rng.random() < CALCULATION_FAILURES
         took = timedelta(seconds=min(240.0, rng.lognormvariate(2.2, 0.6)))
-        job = self._job(made, rng, "calculation", at, took, failed)
+        job = self._job(made, rng, "calculation", at, took, failed=failed)
         result = None if failed else json.dumps({"tests_passed": rng.randint(40, 48)})
         error = "JobFailed: the cash-flow projection did not converge" if failed else None
         kind = rng.choice(("waterfall", "waterfall", "compliance", "cash_flow"))
@@ -161,7 +161,7 @@ class Operations:
         made.add("report_jobs", **job, report_type="portfolio", report_format=form, error=None, result=None)
 
     def _job(
-        self, made: Day, rng: random.Random, what: str, at: datetime, took: timedelta, failed: bool
+        self, made: Day, rng: random.Random, what: str, at: datetime, took: timedelta, *, failed: bool
     ) -> Record:  # fmt: skip
         author, deal_id = rng.choice(self.authors).username, rng.choice(self.deal_ids)
         status, started = "failed" if failed else "completed", at + timedelta(milliseconds=rng.randint(40, 900))

@@ -24,8 +24,49 @@ PROBE = "clo-ops-probe"
 # Who can really log in: username to role.
 DEMO_USERS = {"admin": "admin", "manager": "manager", "analyst": "analyst", "viewer": "viewer", PROBE: "viewer"}
 NOBODY = "!"  # no password matches it
-FIRST = "Ada Ben Cleo Dara Emil Fay Gus Hana Ivo Jana Kai Lena Milo Nora Otto Pia Quin Rosa Sven Tara".split()
-LAST = "Abel Brandt Cole Diaz Egan Fisk Gray Holt Ibsen Jones Klein Lund Moss Nolan Orr Pike Quist Reed Stone".split()
+FIRST = [
+    "Ada",
+    "Ben",
+    "Cleo",
+    "Dara",
+    "Emil",
+    "Fay",
+    "Gus",
+    "Hana",
+    "Ivo",
+    "Jana",
+    "Kai",
+    "Lena",
+    "Milo",
+    "Nora",
+    "Otto",
+    "Pia",
+    "Quin",
+    "Rosa",
+    "Sven",
+    "Tara",
+]
+LAST = [
+    "Abel",
+    "Brandt",
+    "Cole",
+    "Diaz",
+    "Egan",
+    "Fisk",
+    "Gray",
+    "Holt",
+    "Ibsen",
+    "Jones",
+    "Klein",
+    "Lund",
+    "Moss",
+    "Nolan",
+    "Orr",
+    "Pike",
+    "Quist",
+    "Reed",
+    "Stone",
+]
 # Demo passwords are random and long; the cost that protects weak ones would only slow the demo down.
 HASHER = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1)
 
@@ -42,7 +83,7 @@ class Credential:
 
 
 def credentials(given: Mapping[str, Mapping[str, str]] | None = None) -> dict[str, Credential]:
-    """Those of DEMO_USERS: password and TOTP secret (base32, 160 bits) as given, or drawn. Raises KeyError for others."""
+    """Of DEMO_USERS: password and TOTP secret (base32, 160 bits) as given, or drawn. Raises KeyError for others."""
     given = given or {}
     unknown = set(given) - set(DEMO_USERS)
     if unknown:

@@ -12,33 +12,148 @@ from demo.world.plan import Plan
 
 Record = dict[str, Any]
 
-MOODYS = "Aaa Aa1 Aa2 Aa3 A1 A2 A3 Baa1 Baa2 Baa3 Ba1 Ba2 Ba3 B1 B2 B3 Caa1 Caa2 Caa3 Ca C".split()
-SP = "AAA AA+ AA AA- A+ A A- BBB+ BBB BBB- BB+ BB BB- B+ B B- CCC+ CCC CCC- CC D".split()
+MOODYS = [
+    "Aaa",
+    "Aa1",
+    "Aa2",
+    "Aa3",
+    "A1",
+    "A2",
+    "A3",
+    "Baa1",
+    "Baa2",
+    "Baa3",
+    "Ba1",
+    "Ba2",
+    "Ba3",
+    "B1",
+    "B2",
+    "B3",
+    "Caa1",
+    "Caa2",
+    "Caa3",
+    "Ca",
+    "C",
+]
+SP = [
+    "AAA",
+    "AA+",
+    "AA",
+    "AA-",
+    "A+",
+    "A",
+    "A-",
+    "BBB+",
+    "BBB",
+    "BBB-",
+    "BB+",
+    "BB",
+    "BB-",
+    "B+",
+    "B",
+    "B-",
+    "CCC+",
+    "CCC",
+    "CCC-",
+    "CC",
+    "D",
+]
 AGENCIES = {"Moody's": MOODYS, "S&P": SP, "Fitch": SP}
-FACTORS = (1, 10, 20, 40, 70, 120, 180, 260, 360, 610, 940, 1350, 1766, 2220, 2720, 3490, 4770, 6500, 8070) + (
+FACTORS = (
+    1,
+    10,
+    20,
+    40,
+    70,
+    120,
+    180,
+    260,
+    360,
+    610,
+    940,
+    1350,
+    1766,
+    2220,
+    2720,
+    3490,
+    4770,
+    6500,
+    8070,
     10000,
     10000,
 )
 CAA1, CA, C = 17, 20, 21  # ranks: rating_numeric of the scale
 
-INDUSTRIES = (
-    "Aerospace & Defense;Automotive;Banking, Finance & Insurance;Beverage, Food & Tobacco;Capital Equipment;"
-    "Chemicals, Plastics & Rubber;Construction & Building;Consumer Goods: Durable;Consumer Goods: Non-Durable;"
-    "Containers, Packaging & Glass;Energy: Electricity;Energy: Oil & Gas;Environmental Industries;"
-    "Forest Products & Paper;Healthcare & Pharmaceuticals;High Tech Industries;Hotel, Gaming & Leisure;"
-    "Media: Advertising;Media: Broadcasting;Media: Publishing;Metals & Mining;Retail;Services: Business;"
-    "Services: Consumer;Sovereign & Public Finance;Telecommunications;Transportation: Cargo;"
-    "Transportation: Consumer;Utilities: Electric;Utilities: Water;Wholesale"
-).split(";")
-SP_INDUSTRIES = (
-    "Aerospace and Defense;Auto Components;Chemicals;Commercial Services;Construction Materials;"
-    "Consumer Finance;Containers and Packaging;Diversified Telecommunication;Electric Utilities;Food Products;"
-    "Health Care Providers;Hotels, Restaurants and Leisure;Insurance;IT Services;Machinery;Media;"
-    "Metals and Mining;Oil, Gas and Consumable Fuels;Paper and Forest Products;Software;Specialty Retail;Transportation"
-).split(";")
+INDUSTRIES = [
+    "Aerospace & Defense",
+    "Automotive",
+    "Banking, Finance & Insurance",
+    "Beverage, Food & Tobacco",
+    "Capital Equipment",
+    "Chemicals, Plastics & Rubber",
+    "Construction & Building",
+    "Consumer Goods: Durable",
+    "Consumer Goods: Non-Durable",
+    "Containers, Packaging & Glass",
+    "Energy: Electricity",
+    "Energy: Oil & Gas",
+    "Environmental Industries",
+    "Forest Products & Paper",
+    "Healthcare & Pharmaceuticals",
+    "High Tech Industries",
+    "Hotel, Gaming & Leisure",
+    "Media: Advertising",
+    "Media: Broadcasting",
+    "Media: Publishing",
+    "Metals & Mining",
+    "Retail",
+    "Services: Business",
+    "Services: Consumer",
+    "Sovereign & Public Finance",
+    "Telecommunications",
+    "Transportation: Cargo",
+    "Transportation: Consumer",
+    "Utilities: Electric",
+    "Utilities: Water",
+    "Wholesale",
+]
+SP_INDUSTRIES = [
+    "Aerospace and Defense",
+    "Auto Components",
+    "Chemicals",
+    "Commercial Services",
+    "Construction Materials",
+    "Consumer Finance",
+    "Containers and Packaging",
+    "Diversified Telecommunication",
+    "Electric Utilities",
+    "Food Products",
+    "Health Care Providers",
+    "Hotels, Restaurants and Leisure",
+    "Insurance",
+    "IT Services",
+    "Machinery",
+    "Media",
+    "Metals and Mining",
+    "Oil, Gas and Consumable Fuels",
+    "Paper and Forest Products",
+    "Software",
+    "Specialty Retail",
+    "Transportation",
+]
 
 # Moody's diversity score of an industry by the sum of its equivalent unit scores; straight lines between the points.
-UNIT_SCORES = ((0, 0), (1, 1), (2, 1.5), (3, 2), (4, 2.33), (5, 2.67), (6, 3), (7, 3.25), (8, 3.5), (9, 3.75)) + (
+UNIT_SCORES = (
+    (0, 0),
+    (1, 1),
+    (2, 1.5),
+    (3, 2),
+    (4, 2.33),
+    (5, 2.67),
+    (6, 3),
+    (7, 3.25),
+    (8, 3.5),
+    (9, 3.75),
     (10, 4),
     (20, 5),
 )

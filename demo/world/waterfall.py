@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 
 from demo.world import money
 from demo.world.book import Book
@@ -145,18 +146,15 @@ class Waterfall:
         rate = terms.junior_fee if step == "JUNIOR_MGMT_FEE" else rate
         return money.interest(base, rate, "ACT/360", period.accrual_start, period.payment), base, rate
 
-    def _pay(
-        self, run: Execution, step: str, due: int, left: int, *, priority: str = INTEREST, **more: int | str
-    ) -> int:
+    def _pay(self, run: Execution, step: str, due: int, left: int, *, priority: str = INTEREST, **more: Any) -> int:
         paid = min(due, left)
-        run.payments.append(Payment(step, priority, due, paid, **more))  # type: ignore[arg-type]
+        run.payments.append(Payment(step, priority, due, paid, **more))
         return paid
 
     def _senior(self, run: Execution, index: int, left: int) -> int:
         for step in FEES:
             due, base, rate = self._fee_due(step, index, run.period)
-            more = {} if base is None or rate is None else {"base": base, "rate": rate}
-            left -= self._pay(run, step, due, left, **more)
+            left -= self._pay(run, step, due, left, base=base, rate=rate)
         return left
 
     def _classes(self, run: Execution, left: int) -> int:
@@ -198,7 +196,7 @@ class Waterfall:
         due, base, rate = self._fee_due("JUNIOR_MGMT_FEE", index, run.period)
         held = 0 if all(run.coverage.ic_pass.values()) else left
         left -= held
-        left -= self._pay(run, "JUNIOR_MGMT_FEE", due, left, base=base or 0, rate=rate or 0)
+        left -= self._pay(run, "JUNIOR_MGMT_FEE", due, left, base=base, rate=rate)
         self._pay(run, "INCENTIVE_FEE", 0, left)  # no deal has reached its hurdle from distributions alone
         self._pay(run, "RESIDUAL_INTEREST", left, left, target=EQUITY)
         return held
