@@ -19,7 +19,7 @@ WITH flow AS (
     SELECT day, min(business) OVER (ORDER BY day ROWS BETWEEN CURRENT ROW AND 15 FOLLOWING) AS following,
            max(business) OVER (ORDER BY day ROWS BETWEEN 15 PRECEDING AND CURRENT ROW) AS preceding
     FROM calendar
-), expected AS (
+), expected AS MATERIALIZED (  -- else a small limit makes the planner try every day for every period
     SELECT flow.*, CASE
         WHEN business_day_conv = 'MODIFIED FOLLOWING'
              AND date_trunc('month', c.following) <> date_trunc('month', c.day) THEN c.preceding
