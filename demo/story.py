@@ -38,12 +38,9 @@ class Morning:
 
     @classmethod
     def of(cls, ledger_url: str, dag_id: str, run_id: str, state: str, airflow_url: str) -> Morning:
-        ledger = Ledger(ledger_url, client_name="demo/story")
-        try:
+        with Ledger(ledger_url, client_name="demo/story") as ledger:
             runs = [run for run in ledger.recent_runs(dag_id, limit=50) if run.run_id == run_id]
             findings = ledger.findings(runs[0].id) if runs else []
-        finally:
-            ledger.close()
         return cls(run_id, state, tuple(findings), f"{airflow_url}/dags/{dag_id}/runs/{run_id}")
 
     def by_procedure(self) -> dict[str, list[Finding]]:

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,9 @@ from demo.stack.ports import LOOPBACK
 from demo.stack.state import Service, State
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
-PREFERRED = {"airflow-api-server": 18080, "airflow-worker-logs": 18793, "airflow-trigger-logs": 18794}
+PREFERRED = {"airflow-api-server": 18080}
+# Their log servers would listen on every interface; here the API server reads the same files from disk.
+WITHOUT_LOG_SERVER = ("scheduler", "triggerer")
 ADMIN = "admin"
 LEDGER_DATABASE, METADATA_DATABASE = "clo_ops", "airflow"
 
@@ -28,15 +29,8 @@ class MigrationFailed(RuntimeError):
     """Airflow's metadata database could not be made."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ports:
-    web: int
-    worker_logs: int
-    trigger_logs: int
-
-    @property
-    def url(self) -> str:
-        return f"http://{LOOPBACK}:{self.web}"
+def url(port: int) -> str:
+    return f"http://{LOOPBACK}:{port}"
 
 
 def make_secrets() -> dict[str, str]:
@@ -49,9 +43,7 @@ def make_secrets() -> dict[str, str]:
     }
 
 
-def environment(
-    stack: State, root: Path, *, metadata_url: str, ports: Ports, hidden: Mapping[str, str]
-) -> dict[str, str]:
+def environment(stack: State, root: Path, *, metadata_url: str, port: int, hidden: Mapping[str, str]) -> dict[str, str]:
     """What every Airflow component sees, the connections of the demo system included.
 
     ``dags/`` and ``plugins/`` are the checkout's own. The sleep and heartbeat settings trade a little idle processor
@@ -72,18 +64,18 @@ def environment(
         "AIRFLOW__CORE__FERNET_KEY": hidden["fernet"],
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMIN}:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
-        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{ports.url}/execution/",
+        "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url(port)}/execution/",
         "AIRFLOW__API__HOST": LOOPBACK,
-        "AIRFLOW__API__PORT": str(ports.web),
-        "AIRFLOW__API__BASE_URL": ports.url,
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__API__BASE_URL": url(port),
         "AIRFLOW__API__WORKERS": "1",
         "AIRFLOW__API__SECRET_KEY": hidden["web"],
         "AIRFLOW__API_AUTH__JWT_SECRET": hidden["jwt"],
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata_url.replace("postgresql://", "postgresql+psycopg2://", 1),
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
-        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_HOST": LOOPBACK,
-        "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(ports.worker_logs),
-        "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(ports.trigger_logs),
+        # The demo starts its runs itself. Left to the clock, a first start would make up for this morning's run at once,
+        # before the system is up, and the next ones would find no backup job that had run overnight.
+        "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
         "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "2",
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
@@ -100,20 +92,21 @@ def environment(
     }
 
 
-def services(ports: Ports, root: Path) -> list[Service]:
+def services(port: int, root: Path) -> list[Service]:
     """The four components. They keep imported modules, so a change in plugins/ or include/ starts them anew."""
     code = of_code(root / "plugins", root / "include")
-    return [_component(name, ports, code) for name in COMPONENTS]
+    return [_component(name, port, code) for name in COMPONENTS]
 
 
-def _component(name: str, ports: Ports, code: str) -> Service:
+def _component(name: str, port: int, code: str) -> Service:
     web = name == "api-server"
+    options = ("--skip-serve-logs",) if name in WITHOUT_LOG_SERVER else ()
     return Service(
         f"airflow-{name}",
-        command=(sys.executable, "-m", "airflow", name),
+        command=(sys.executable, "-m", "airflow", name, *options),
         environment="airflow",
-        ready=f"{ports.url}/api/v2/version" if web else "",
-        port=ports.web if web else 0,
+        ready=f"{url(port)}/api/v2/version" if web else "",
+        port=port if web else 0,
         code=code,
         start_seconds=180.0,
         stop_seconds=15.0,

@@ -77,12 +77,9 @@ def seed_mornings(stack: State, ledger_url: str, at: datetime, say: Say) -> None
     from clo_ops.ledger import Ledger
     from demo import mornings
 
-    ledger = Ledger(ledger_url, client_name="demo/launch")
-    try:
-        today = mornings.measure(stack.read()["connections"], at=at)
+    today = mornings.measure(stack.read()["connections"], at=at)
+    with Ledger(ledger_url, client_name="demo/launch") as ledger:
         count = mornings.seed(ledger, today, at=at, days=PAST_MORNINGS)
-    finally:
-        ledger.close()
     say(f"{PAST_MORNINGS} past mornings in the ledger ({count} values put down now)")
 
 

@@ -35,7 +35,6 @@ class Launch:
         self.system = DemoSystem(directory, world=WORLD, backups=False, ports=ALL_PREFERRED, say=say)
         self.stack = self.system.stack
         self.say = say
-        self._chosen: dict[str, int] = {}
 
     @property
     def mails(self) -> Path:
@@ -58,12 +57,12 @@ class Launch:
         self._servers()
         changed = self.system.connect()
         self._ops_databases()
-        ports, other = self._environment()
+        port, other = self._environment()
         with ThreadPoolExecutor() as pool:
-            parts = [pool.submit(self._airflow, ports, other), pool.submit(self._application, changed)]
+            parts = [pool.submit(self._airflow, port, other), pool.submit(self._application, changed)]
             for part in parts:
                 part.result()
-        api = AirflowApi(ports.url, airflow.ADMIN, self.stack.read()["secrets"]["airflow"]["password"])
+        api = AirflowApi(airflow.url(port), airflow.ADMIN, self.stack.read()["secrets"]["airflow"]["password"])
         self._wait_for(api, dag_id)
         return api
 
@@ -96,11 +95,11 @@ class Launch:
             state["connections"]["clo_smtp"] = airflow.smtp_connection(_port(state, "mail"))
         airflow.write_passwords(self.stack, hidden)
 
-    def _airflow(self, ports: airflow.Ports, changed: bool) -> None:
+    def _airflow(self, port: int, changed: bool) -> None:
         if changed or not control.running(self.stack, "airflow-scheduler"):
             airflow.migrate(self.stack)
             self.say("Airflow's database is ready")
-        self.system.start_all(airflow.services(ports, ROOT), changed)
+        self.system.start_all(airflow.services(port, ROOT), changed)
         self.say("Airflow's four components run")
 
     def _application(self, changed: bool) -> None:
@@ -115,31 +114,16 @@ class Launch:
     def _migrate_ledger(self) -> None:
         from clo_ops.ledger import Ledger
 
-        ledger = Ledger(self.ledger_url, client_name="demo/launch")
-        try:
+        with Ledger(self.ledger_url, client_name="demo/launch") as ledger:
             self.say(f"ledger at revision {ledger.migrate()}")
-        finally:
-            ledger.close()
 
-    def _environment(self) -> tuple[airflow.Ports, bool]:
-        """Airflow's ports and environment; True when the environment is not that of the components running."""
-        ports = airflow.Ports(*(self._airflow_port(name) for name in airflow.PREFERRED))
-        url = self.ops.url(airflow.METADATA_DATABASE, "airflow")
+    def _environment(self) -> tuple[int, bool]:
+        """Airflow's port; and True when its environment is not that of the components running."""
+        port = self.system.port("airflow-api-server")
+        metadata = self.ops.url(airflow.METADATA_DATABASE, "airflow")
         hidden = self.stack.read()["secrets"]["airflow"]
-        values = airflow.environment(self.stack, ROOT, metadata_url=url, ports=ports, hidden=hidden)
-        return ports, self.stack.set_environment("airflow", values)
-
-    def _airflow_port(self, name: str) -> int:
-        """The log servers' ports are not services; they stay as they were given while Airflow runs."""
-        known = self.stack.read().setdefault("ports", {})
-        if name in known and control.running(self.stack, "airflow-scheduler"):
-            return int(known[name])
-        if name in self._chosen:
-            return self._chosen[name]
-        port = self._chosen[name] = self.system.port(name)
-        with self.stack.changing() as state:
-            state.setdefault("ports", {})[name] = port
-        return port
+        values = airflow.environment(self.stack, ROOT, metadata_url=metadata, port=port, hidden=hidden)
+        return port, self.stack.set_environment("airflow", values)
 
     def _wait_for(self, api: AirflowApi, dag_id: str) -> None:
         deadline = time.monotonic() + HEALTH_SECONDS
