@@ -78,7 +78,7 @@ def sessions(
     Emits session.honoured {case: before_logout | after_logout} (bool), session.granted (s) and what
     ``session_store.compared`` counts. The store is asked even where nobody can log in.
     """
-    from clo_ops.probes.session_store import compared  # noqa: PLC0415 - its libraries take half a second to import
+    from clo_ops.probes.session_store import compared
 
     with Browser(target) as browser, session(browser, account, policy) as made:
         answer = _life(browser, policy, made) if made.accepted else _no_session(target, made)

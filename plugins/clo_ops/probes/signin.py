@@ -75,7 +75,7 @@ class Attempt:
 
 def code_now(account: Account, moment: float | None = None) -> str:
     """The account's TOTP code (RFC 6238) of the step ``moment`` (seconds since 1970) is in."""
-    import pyotp  # noqa: PLC0415 - needed by a few tasks only, and DAG files are parsed every half minute
+    import pyotp
 
     seconds = int(time.time() if moment is None else moment)
     return pyotp.TOTP(account.totp_secret, interval=account.totp_interval).at(seconds)

@@ -40,7 +40,7 @@ def _no_session(target: WebTarget, channel: Channel, login: Attempt) -> Answer:
 
 
 def _asked(target: WebTarget, channel: Channel, token: str) -> Answer:
-    from clo_ops.probes.channel import NotOpen, address, ping  # noqa: PLC0415 - its library takes 50 ms to import
+    from clo_ops.probes.channel import NotOpen, address, ping
 
     try:
         return _measured(ping(target, channel, token))
