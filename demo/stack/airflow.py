@@ -73,7 +73,7 @@ def environment(stack: State, root: Path, *, metadata_url: str, port: int, hidde
         "AIRFLOW__API_AUTH__JWT_SECRET": hidden["jwt"],
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata_url.replace("postgresql://", "postgresql+psycopg2://", 1),
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
-        # The demo starts its runs itself. Left to the clock, a first start would make up for this morning's run at once,
+        # The demo starts its runs itself. Left to the clock, a first start would make up for this morning's at once,
         # before the system is up, and the next ones would find no backup job that had run overnight.
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",

@@ -103,6 +103,14 @@ def clean(state: State | Path | str) -> None:
     shutil.rmtree(stack.directory, ignore_errors=True)
 
 
+def ledger_url(state: State | Path | str) -> str:
+    """Where the demo's ledger is, password included: for a variable, not for a command line. Raises KeyError."""
+    known = _stack(state).read()["connections"].get("clo_ledger")
+    if known is None:
+        raise KeyError("the demo has no ledger yet; run make demo, or set CLO_OPS_LEDGER_URL")
+    return "postgresql://{login}:{password}@{host}:{port}/{schema}".format(**known)
+
+
 def wait_ready(stack: State, service: Service, process: Process) -> None:
     """Raises NotReady when the process ends first or is not ready in ``start_seconds``."""
     deadline = time.monotonic() + service.start_seconds
@@ -221,7 +229,7 @@ def _stack(state: State | Path | str) -> State:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Start, stop and look at the demo's services.")
     parser.add_argument("--state", type=Path, default=ROOT / ".clo-ops")
-    parser.add_argument("verb", choices=["start", "stop", "status", "clean"])
+    parser.add_argument("verb", choices=["start", "stop", "status", "clean", "ledger"])
     parser.add_argument("names", nargs="*")
     given = parser.parse_args(arguments)
     try:
@@ -235,13 +243,16 @@ def _do(stack: State, verb: str, names: Sequence[str]) -> int:
     if verb == "status":
         for name, alive in status(stack).items():
             print(f"{'running' if alive else 'stopped':8} {name}")
+    elif verb == "ledger":
+        print(ledger_url(stack))
     elif verb == "clean":
         clean(stack)
     elif verb == "stop" and not names:
         ended = stop_all(stack)
         print(f"stopped: {', '.join(ended)}" if ended else "nothing was running")
-    for name in names:
-        (start_service if verb == "start" else stop_service)(stack, name)
+    elif verb in {"start", "stop"}:
+        for name in names:
+            (start_service if verb == "start" else stop_service)(stack, name)
     return 0
 
 

@@ -1,4 +1,7 @@
-"""Debian's packages, installed so that the machine gets binaries and nothing starts by itself."""
+"""Debian's packages, installed so that the machine gets binaries and nothing starts by itself.
+
+``python3 -m demo.stack.debian`` installs the servers the tests use, where they are missing. Standard library only.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,20 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 CREATE_CLUSTER = Path("/etc/postgresql-common/createcluster.conf")
+# What the tests use, and a program that shows it is there.
+FOR_TESTS = {
+    "postgresql": "/usr/lib/postgresql/*/bin/postgres",
+    "redis-server": "/usr/bin/redis-server",
+    "openssh-server": "/usr/sbin/sshd",
+    "openssh-client": "/usr/bin/ssh-keygen",
+}
 
 
 def can_install() -> bool:
@@ -70,3 +81,18 @@ def _no_services() -> Iterator[None]:
         yield
     finally:
         POLICY.unlink(missing_ok=True)
+
+
+def missing() -> list[str]:
+    return [package for package, program in FOR_TESTS.items() if not any(Path("/").glob(program.lstrip("/")))]
+
+
+def main() -> int:
+    packages = missing()
+    reason = install(packages) if packages else None
+    print(f"[debian] {reason or 'installed: ' + (', '.join(packages) or 'nothing was missing')}")
+    return 1 if reason else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+# Two commands matter: `make demo` and `make test`. Both prepare .venv themselves; see docs/install.md.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo stop status test check lint policy coverage migrate break mend bench lock clean ready
+
+# The first Python that is new enough; override with `make PYTHON=/path/to/python3.12 ...`.
+PYTHON ?= $(shell for p in python3 python3.12 python3.13 python3.11 python3.14; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+ifeq ($(PYTHON),)
+PYTHON := python3
+endif
+VENV := .venv/bin/python
+STATE := .clo-ops
+# In production mode the manual's placeholder contacts are refused: make CLO_OPS_MODE=production policy
+export CLO_OPS_MODE ?= demo
+# Bytecode is worth writing: without it every Airflow start takes twice as long.
+unexport PYTHONDONTWRITEBYTECODE
+# Tools that import Airflow keep its home out of the user's.
+AIRFLOW := env AIRFLOW_HOME=$(CURDIR)/$(STATE)/tools AIRFLOW__CORE__LOAD_EXAMPLES=False PYTHONPATH=plugins
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 \t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+ready:
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed (Debian: apt-get install python3)" >&2; exit 1; }
+	@$(PYTHON) demo/bootstrap.py
+
+demo: ready ## a CLO system and Airflow, a healthy morning and one with three faults
+	@$(VENV) demo/run.py
+
+stop: ## end exactly what make demo started
+	@$(PYTHON) -m demo.stack.control --state $(STATE) stop
+
+status: ## what of the demo runs
+	@$(PYTHON) -m demo.stack.control --state $(STATE) status
+
+test: ready ## lint, types and all tests (PYTEST="tests/unit -k name" for some)
+	@$(VENV) .ci/check.py $(PYTEST)
+
+lint: ready ## ruff and mypy only
+	@$(VENV) .ci/check.py --lint
+
+policy: ready ## the manual's figures as loaded, with next month's calendar
+	@PYTHONPATH=plugins $(VENV) -m clo_ops.policy
+
+coverage: ready ## every procedure of the manual with its DAG and task
+	@$(AIRFLOW) $(VENV) -m clo_ops.orchestration.coverage
+
+migrate: ready ## bring the ledger's schema up to date (CLO_OPS_LEDGER_URL, else the demo's)
+	@export CLO_OPS_LEDGER_URL="$${CLO_OPS_LEDGER_URL:-$$($(PYTHON) -m demo.stack.control --state $(STATE) ledger)}"; \
+	PYTHONPATH=plugins $(VENV) -m clo_ops.ledger migrate
+
+break: ready ## break the running demo: make break FAULT=slow-endpoint (without FAULT: the list)
+	@$(VENV) -m demo.switches --state $(STATE) $(if $(FAULT),on $(FAULT),list)
+
+mend: ready ## put right whatever make break broke
+	@$(VENV) -m demo.switches --state $(STATE) off-all
+
+bench: ready ## what is fast, as ratios
+	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(AIRFLOW):. $(VENV) $$file; done
+
+lock: ready ## make requirements.lock anew from requirements.txt
+	@.venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" \
+	--no-emit-index-url --no-emit-find-links requirements.txt -o requirements.lock >/dev/null
+
+clean: ## stop, and remove the demo's state and .venv
+	@$(PYTHON) -m demo.stack.control --state $(STATE) clean
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis
