@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, String
 
 from clo_ops.policy.base import Cited, Flag, Frozen, Model, Text, Texts, unique
 from clo_ops.policy.crons import CRON_FORM, cron
-from clo_ops.policy.units import Duration, LocalTime, UtcTime, refuse, several
+from clo_ops.policy.units import Duration, LocalTime, UtcTime, as_text, refuse, several
 
 Cron = Annotated[str, AfterValidator(cron), Field(description=CRON_FORM)]
 
@@ -48,9 +48,14 @@ class Cadence(Cited):
     @model_validator(mode="after")
     def _times_fit(self) -> Self:
         if not timedelta(0) < self.done_by:
-            raise refuse(self.done_by, "longer than nothing", key="done_by")
+            raise refuse(as_text(self.done_by), "longer than nothing", key="done_by")
         if self.timeout < self.done_by:
-            raise refuse(self.timeout, f"not shorter than done_by ({self.done_by})", "raise timeout", key="timeout")
+            raise refuse(
+                as_text(self.timeout),
+                f"not shorter than done_by ({as_text(self.done_by)})",
+                "raise timeout",
+                key="timeout",
+            )
         return self
 
 
@@ -98,8 +103,8 @@ class Emergency(Cited):
     users_told: Texts
 
 
-class Windows(Model):
-    """windows.yaml."""
+class Windows(Cited):
+    """windows.yaml. ``notice`` is how long before a planned window its users are told."""
 
     planned: Annotated[Mapping[Text, Window], *Frozen]
     notice: Duration
@@ -112,7 +117,7 @@ class Windows(Model):
     @model_validator(mode="after")
     def _enough_notice(self) -> Self:
         if self.notice < timedelta(hours=48):
-            raise refuse(self.notice, "48 h or longer (L396)", key="notice")
+            raise refuse(as_text(self.notice), "48 h or longer (L396)", key="notice")
         return self
 
 

@@ -16,7 +16,7 @@ Sections = Mapping[str, Any]
 SECOND_LEVEL = r"(?:^|[@./])(?:your-domain|yourdomain|your-company|example)\.(?:com|org|net|io)\b"
 PLACEHOLDERS = re.compile(
     rf"{SECOND_LEVEL}|\.(?:example|invalid|test|localhost)\b|EMERGENCY|\b555-?01\d\d\b"
-    r"|TODO|CHANGE[-_ ]?ME|\bplaceholder\b",
+    r"|\bTODO\b|CHANGE[-_ ]?ME|\bplaceholder\b",
     re.IGNORECASE,
 )
 

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from clo_ops.policy.base import Cited, Count, Frozen, Model, Positive, Text, Texts, unique
 from clo_ops.policy.limits import CitedTimeLimits, TimeLimits
-from clo_ops.policy.units import Duration, Number, Percent, Unit, UtcTime, refuse
+from clo_ops.policy.units import Duration, Number, Percent, Unit, UtcTime, as_text, refuse
 
 Worse = Literal["higher", "lower", "either"]
 
@@ -67,8 +67,8 @@ class Backups(Cited):
     def _older_than_its_interval(self) -> Self:
         if self.maximum_age < self.interval:
             raise refuse(
-                self.maximum_age,
-                f"not below interval ({self.interval})",
+                as_text(self.maximum_age),
+                f"not below interval ({as_text(self.interval)})",
                 "allow time for the backup to run",
                 key="maximum_age",
             )

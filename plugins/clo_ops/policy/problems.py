@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from clo_ops.findings import ConfigurationError
 
 Location = tuple[str | int, ...]
+CONTAINERS = {tuple: "a list", Mapping: "a mapping"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +72,14 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def from_pydantic(file: str, section: Any, error: ValidationError, lines: Mapping[Location, int]) -> list[Problem]:
     """Every error of one file. ``section`` is the type the file was read as."""
-    problems = []
+    problems: list[Problem] = []
     for one in error.errors(include_url=False):
         # Keys of mappings come as (key, "[key]"); the marker is pydantic's, not the file's.
         location = tuple(part for part in one["loc"] if part != "[key]")
-        problems.append(_problem(file, section, location, one, lines))
+        # A validator of ours may have refused several things at once.
+        others = (one.get("ctx") or {}).get("others", ())
+        errors = [one, *({**one, "ctx": context} for context in others)]
+        problems += [_problem(file, section, location, each, lines) for each in errors]
     return problems
 
 
@@ -83,9 +87,10 @@ def _problem(file: str, section: Any, location: Location, error: Any, lines: Map
     context = error.get("ctx") or {}
     inner = context.get("key", "")
     key = ".".join(part for part in (key_path(location), inner) if part)
-    exact = location + tuple(inner.split(".") if inner else ())
     given, allowed, do = _explained(section, location, error, context)
-    return Problem(file, key, given, allowed, do, nearest_line(lines, exact))
+    return Problem(
+        file, key, given, allowed, do, nearest_line(lines, location + tuple(inner.split(".") if inner else ()))
+    )
 
 
 def _explained(section: Any, location: Location, error: Any, context: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -156,7 +161,7 @@ def describe(annotation: Any) -> str:
         return f"one of {', '.join(str(one.value) for one in bare)}"
     if fields := fields_of(bare):
         return f"a mapping with {', '.join(fields)}"
-    return _description(annotation)
+    return _description(annotation) or CONTAINERS.get(get_origin(bare), "")
 
 
 def _description(annotation: Any) -> str:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator
 
 from clo_ops.policy.base import Cited, Frozen, Model, Positive, Text
 from clo_ops.policy.period import Period
-from clo_ops.policy.units import CalendarPeriod, refuse
+from clo_ops.policy.units import CalendarPeriod, refuse, together
 
 # The shortest a site may keep each class, and where that comes from.
 FLOORS = {
@@ -33,12 +33,15 @@ class RetentionClass(Cited):
 
 
 def _above_the_floors(classes: Mapping[str, RetentionClass]) -> Mapping[str, RetentionClass]:
+    refusals = []
     for name, (floor, source) in FLOORS.items():
+        allowed = f"{floor} or longer ({source})"
         if name not in classes:
-            raise refuse("nothing", f"{floor} or longer ({source})", f"add {name}", key=name)
-        if not classes[name].keep.covers(floor):
-            allowed = f"{floor} or longer ({source})"
-            raise refuse(classes[name].keep, allowed, "keep it longer; the floor is law, not taste", key=f"{name}.keep")
+            refusals.append(refuse("nothing", allowed, f"add {name}", key=name))
+        elif not classes[name].keep.covers(floor):
+            refusals.append(refuse(classes[name].keep, allowed, "keep it longer", key=f"{name}.keep"))
+    if refusals:
+        raise together(refusals)
     return classes
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, model_validator
+from pydantic_core import PydanticCustomError
 
 from clo_ops.findings import Severity
 from clo_ops.policy.base import Cited, Flag, Frozen, Model, Text, Texts
 from clo_ops.policy.terms import STEP_FORM, TERM_FORM, Step, Term, step, term
-from clo_ops.policy.units import Duration, refuse
+from clo_ops.policy.units import Duration, refuse, together
 
 TermField = Annotated[Term, BeforeValidator(term), PlainSerializer(str), Field(description=TERM_FORM)]
 StepField = Annotated[Step, BeforeValidator(step), PlainSerializer(str), Field(description=STEP_FORM)]
@@ -60,15 +61,21 @@ class AlertClass(Cited):
 
 
 def _not_slower(levels: Mapping[Severity, SeverityLevel]) -> Mapping[Severity, SeverityLevel]:
-    for severity in Severity:
-        if severity not in levels:
-            raise refuse(", ".join(levels), "all of P1, P2, P3 and P4", f"add {severity}")
-        for name, floor in zip(("response", "resolution_target"), SLOWEST[severity], strict=True):
-            given: Term = getattr(levels[severity], name)
-            if given.longer_than(floor):
-                allowed = f"at most {floor} for {severity} (the manual's, L237-L255)"
-                raise refuse(given, allowed, "shorten it", key=f"{severity}.{name}")
+    refusals = [one for severity in Severity for one in _slower(severity, levels.get(severity))]
+    if refusals:
+        raise together(refusals)
     return levels
+
+
+def _slower(severity: Severity, level: SeverityLevel | None) -> Iterator[PydanticCustomError]:
+    if level is None:
+        yield refuse("nothing", "all of P1, P2, P3 and P4", f"add {severity}", key=severity.value)
+        return
+    for name, floor in zip(("response", "resolution_target"), SLOWEST[severity], strict=True):
+        given: Term = getattr(level, name)
+        if given.longer_than(floor):
+            allowed = f"at most {floor} for {severity} (the manual's, L237-L255)"
+            yield refuse(given, allowed, "shorten it", key=f"{severity}.{name}")
 
 
 class Severities(Model):
@@ -85,7 +92,7 @@ class LadderLevel(Model):
     """One rung: the role, the people of contacts.yaml who hold it, and when they are told."""
 
     role: Text
-    contacts: Annotated[Texts, Field(min_length=1)]
+    contacts: Annotated[Texts, Field(min_length=1, description="at least one of the people of contacts.yaml")]
     after: StepField
 
 
@@ -93,7 +100,7 @@ class Ladder(Cited):
     """Who is told, in what order. The first rung is told at once, each later rung after the one before it."""
 
     title: Text
-    levels: Annotated[tuple[LadderLevel, ...], Field(min_length=1)]
+    levels: Annotated[tuple[LadderLevel, ...], Field(min_length=1, description="at least one level")]
 
 
 Ladders = Annotated[Mapping[Text, Ladder], *Frozen]

@@ -21,7 +21,7 @@ class Host(Cited):
 
     name: Text
     connection: Text
-    mounts: Annotated[Texts, Field(min_length=1)]
+    mounts: Annotated[Texts, Field(min_length=1, description="at least one mount")]
     cpu: Text = "cpu"
     memory: Text = "memory"
     disk: Text = "disk"

@@ -41,6 +41,13 @@ def refuse(given: Any, allowed: str, do: str = "", key: str = "") -> PydanticCus
     return PydanticCustomError("refused", "{given} is not {allowed}", context)
 
 
+def together(refusals: list[PydanticCustomError]) -> PydanticCustomError:
+    """Several refusals as the one error a validator can raise; each becomes a problem of its own."""
+    first, *others = refusals
+    context = {**(first.context or {}), "others": [one.context for one in others]}
+    return PydanticCustomError("refused", "{given} is not {allowed}", context)
+
+
 def _quantity(given: Any, form: str) -> tuple[float, str]:
     if isinstance(given, bool) or not isinstance(given, int | float | str):
         raise refuse(given, form)
