@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -112,8 +113,8 @@ class Tally:
     expired: Named = field(default_factory=Named)
     endless: Named = field(default_factory=Named)
     orphaned: Named = field(default_factory=Named)
-    oldest: tuple[float, str] = (0.0, "")
-    longest: tuple[float, str] = (0.0, "")
+    oldest: tuple[float, str] = (-math.inf, "")
+    longest: tuple[float, str] = (-math.inf, "")
     seen: set[int] = field(default_factory=set)
 
     @property
@@ -149,9 +150,14 @@ class Tally:
             self.expired.measured("session.expired", at, **where),
             self.endless.measured("session.without_expiry", at, **where),
             Measurement("session.unreadable", self.unreadable, "count", at, where),
-            Measurement("session.age.max", self.oldest[0], "s", at, detail=self.oldest[1]),
-            Measurement("session.lifetime.max", self.longest[0], "s", at, detail=self.longest[1]),
+            *self._lengths(),
         ]
+
+    def _lengths(self) -> Iterator[Measurement]:
+        """An empty store has no oldest session: nothing is measured rather than 0 made up."""
+        if self.open + self.expired.count:
+            yield Measurement("session.age.max", self.oldest[0], "s", self.at, detail=self.oldest[1])
+            yield Measurement("session.lifetime.max", self.longest[0], "s", self.at, detail=self.longest[1])
 
 
 Connection = psycopg.Connection[DictRow]

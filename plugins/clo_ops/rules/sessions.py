@@ -65,8 +65,11 @@ LENGTHS = {
 
 def _lengths(answer: Answer, policy: Access) -> list[Finding]:
     found = [_length(policy, metric, one) for metric in LENGTHS if (one := answer.first(metric)) is not None]
-    told = answer.first("session.age.max") or any("oldest" in one.question for one in answer.unanswered)
-    return found if told else [*found, _case(policy, "oldest session", "an age", ASK_AGAIN).not_measured()]
+    if answer.first("session.age.max") or any("oldest" in one.question for one in answer.unanswered):
+        return found
+    case = _case(policy, "oldest session", f"at most {_hours(policy.session_max_age)}", ASK_AGAIN)
+    empty = answer.value("session.open", where="store") == 0 and answer.value("session.expired", where="store") == 0
+    return [*found, case.passed("none", "No session is in the store") if empty else case.not_measured()]
 
 
 def _length(policy: Access, metric: str, one: Measurement) -> Finding:

@@ -52,8 +52,10 @@ class Case:
 
     def either(self, good: Measurement, yes: str, no: str) -> Finding:
         """Pass where the measurement is 1. Both sentences get its detail."""
-        seen = good.detail or ("yes" if good.value else "no")
-        return self.passed(seen, f"{yes} ({seen})") if good.value == 1 else self.failed(seen, f"{no} ({seen})")
+        told = f" ({good.detail})" if good.detail else ""
+        if good.value == 1:
+            return self.passed(good.detail or self.expected, f"{yes}{told}")
+        return self.failed(good.detail or "not so", f"{no}{told}")
 
     def _finding(self, status: Status, actual: str, message: str, severity: Severity | None) -> Finding:
         return Finding(
