@@ -179,3 +179,16 @@ def test_the_night_begins_at_18_00_of_the_day_before(policy: Policy) -> None:
     assert policy.night.window(at) == (datetime(2026, 11, 22, 18, tzinfo=UTC), at)
     assert policy.night.starts == time(18, tzinfo=UTC)
     assert policy.night.window(at)[0].date() == date(2026, 11, 22)
+
+
+def test_sections_follow_the_manual_down_to_its_numbered_headings(policy: Policy) -> None:
+    morning = [one for one in policy.procedures.values() if one.dag == "daily_morning_startup"]
+    assert {one.section[:2] for one in morning} == {("Daily Operations", "Morning Startup Procedures")}
+    groups = Counter(one.section[2:] for one in morning)
+    assert groups == {
+        ("System Health Check", "Verify System Status"): 3,
+        ("System Health Check", "Database Validation"): 3,
+        ("System Health Check", "Performance Baseline"): 3,
+        ("User Access Verification", "Authentication Systems"): 3,
+        ("User Access Verification", "Service Availability"): 3,
+    }
