@@ -22,7 +22,7 @@ def _moment(text: str) -> datetime:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m demo.world", description=__doc__)
     parser.add_argument("--dsn", required=True, help="database of the CLO system, as its owner clo_app")
-    parser.add_argument("--scale", type=float, default=1.0, help="1 is about 20 MB, 40 about 1 GB (default 1)")
+    parser.add_argument("--scale", type=float, default=1.0, help="1 is about 40 MB, 40 about 1 GB (default 1)")
     parser.add_argument("--seed", type=int, default=7, help="same seed, scale, days and end: same world (default 7)")
     parser.add_argument("--days", type=int, default=35, help="days of operating history (default 35)")
     parser.add_argument("--as-of", type=_moment, help="where the world ends, such as 2026-11-23T07:00Z (default now)")

@@ -16,7 +16,7 @@ DETERMINATION_DAY = 10
 PAYMENT_DAY = 20
 DEALS_PER_GROUP = 4
 ASSETS_PER_GROUP = 480
-PRICED_BUSINESS_DAYS = 150  # reaches behind the last determination date, whatever the day of the quarter
+PRICED_BUSINESS_DAYS = 220  # ten months; reaches behind the last determination date, whatever the day of the quarter
 
 
 @dataclass(frozen=True)
