@@ -19,5 +19,5 @@ $$;
 
 GRANT pg_monitor TO clo_ops_reader;
 ALTER ROLE clo_ops_reader SET default_transaction_read_only = on;
-ALTER ROLE clo_ops_reader CONNECTION LIMIT 10;
+ALTER ROLE clo_ops_reader CONNECTION LIMIT 30;
 GRANT pg_read_all_data TO clo_backup;
