@@ -22,6 +22,7 @@ from demo.stack.system import PREFERRED, ROOT, DemoSystem
 ALL_PREFERRED = PREFERRED | airflow.PREFERRED | {"postgres-ops": 18433, "mail": 18025}
 WORLD = World(scale=1.0, days=35)
 HEALTH_SECONDS = 180.0
+PARSE_SECONDS = 25.0  # two looks of the DAG processor: an error of a file just corrected has gone by then
 
 
 class NotUp(RuntimeError):
@@ -128,6 +129,8 @@ class Launch:
     def _wait_for(self, api: AirflowApi, dag_id: str) -> None:
         deadline = time.monotonic() + HEALTH_SECONDS
         while not self._healthy(api) or not self._parsed(api, dag_id):
+            if self._healthy(api) and api.import_errors():
+                deadline = min(deadline, time.monotonic() + PARSE_SECONDS)
             for service in airflow.COMPONENTS:
                 if not control.running(self.stack, f"airflow-{service}"):
                     raise NotUp(f"Airflow's {service} ended; see {self.stack.log(f'airflow-{service}')}")
@@ -148,7 +151,7 @@ class Launch:
     def _missing(self, api: AirflowApi, dag_id: str) -> str:
         errors = api.import_errors() if self._healthy(api) else []
         told = "; ".join(errors) or f"health says {api.health()}"
-        return f"after {HEALTH_SECONDS:.0f} s {dag_id} cannot be run: {told}; see {self.stack.directory / 'logs'}"
+        return f"{dag_id} cannot be run: {told}; see {self.stack.directory / 'logs'}"
 
 
 def _port(state: dict[str, Any], name: str) -> int:
