@@ -6,6 +6,9 @@ step's code is tried, twice at most. No password, token or code ever gets into a
 
 from __future__ import annotations
 
+import base64
+import binascii
+import hmac
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +16,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+from clo_ops.findings import ConfigurationError
 from clo_ops.probes.exchange import Browser, NoReply, Reply
 from clo_ops.probes.targets import Account
 
@@ -74,11 +78,28 @@ class Attempt:
 
 
 def code_now(account: Account, moment: float | None = None) -> str:
-    """The account's TOTP code (RFC 6238) of the step ``moment`` (seconds since 1970) is in."""
-    import pyotp
+    """The account's six-digit TOTP code (RFC 6238, SHA-1) of the step ``moment`` (seconds since 1970) is in.
 
-    seconds = int(time.time() if moment is None else moment)
-    return pyotp.TOTP(account.totp_secret, interval=account.totp_interval).at(seconds)
+    By hand, because libraries refuse the 80-bit secrets that many authenticators were given. Raises
+    ConfigurationError where the secret is not base32.
+    """
+    step = int(time.time() if moment is None else moment) // account.totp_interval
+    mac = hmac.digest(_secret_bytes(account), step.to_bytes(8), "sha1")
+    offset = mac[-1] & 0x0F
+    number = int.from_bytes(mac[offset : offset + 4]) & 0x7FFF_FFFF
+    return f"{number % 1_000_000:06d}"
+
+
+def _secret_bytes(account: Account) -> bytes:
+    text = account.totp_secret.replace(" ", "").upper()
+    try:
+        return base64.b32decode(text + "=" * (-len(text) % 8))
+    except binascii.Error:
+        raise ConfigurationError(
+            f"the second factor's secret of {account.username!r} is not base32",
+            allowed="letters A-Z and digits 2-7, as shown when the second factor was set up",
+            next_step="correct totp_secret in the extra of the connection clo_api",
+        ) from None
 
 
 def wait_for_next_step(account: Account) -> None:
