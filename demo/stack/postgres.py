@@ -235,9 +235,13 @@ class Cluster:
         """The server's own directory, or a copy when its account may not enter it (a checkout in /root)."""
         if not self.account or self.account.reaches(self.server.bin):
             return self.server.bin
+        install = self.server.bin.parent
         copy = Path(self._facts["private"]) / "server"
-        shutil.copytree(self.server.bin.parent, copy, symlinks=True)
-        return copy / "bin"
+        # A wheel keeps its shared libraries beside the package, and finds them by their relative place.
+        for libraries in install.parents[1].glob(f"{install.parent.name}.libs"):
+            shutil.copytree(libraries, copy / libraries.name, symlinks=True)
+        shutil.copytree(install, copy / install.parent.name / install.name, symlinks=True)
+        return copy / install.parent.name / install.name / "bin"
 
     def _initialise(self, password: str) -> None:
         parent = self.data.parent

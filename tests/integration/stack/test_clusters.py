@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -127,6 +128,19 @@ def test_redis_keeps_its_keys_over_a_stop_and_wants_its_password(tmp_path: Path,
         with closing(redis.Redis(port=server.port, retry=once)) as stranger, pytest.raises(redis.AuthenticationError):
             stranger.ping()
         assert (tmp_path / "redis" / "redis.conf").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's PostgreSQL runs as somebody else")
+def test_programs_in_a_closed_checkout_are_copied_out(tmp_path: Path) -> None:
+    """A checkout below /root: the server's account may enter neither it nor its .venv."""
+    programs = servers.postgres("wheel").bin
+    package = programs.parents[1]
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    shutil.copytree(programs.parent, closed / package.name / programs.parent.name, symlinks=True)
+    shutil.copytree(package.with_name(f"{package.name}.libs"), closed / f"{package.name}.libs", symlinks=True)
+    with Cluster(tmp_path / "cluster", choice=str(closed / package.name / programs.parent.name / "bin")) as cluster:
+        assert cluster.psql("-c", "select 1").strip() == "1"
 
 
 def test_a_forced_server_that_is_not_there_is_named(tmp_path: Path) -> None:
