@@ -15,9 +15,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
-from airflow.sdk import DAG, MultipleCronTriggerTimetable, TaskGroup
+from airflow.sdk import DAG, MultipleCronTriggerTimetable, TaskGroup, TriggerRule
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert
 
@@ -35,15 +36,19 @@ OWNER = "clo-operations"
 def manual_page(wire: Callable[[], None]) -> DAG:
     """The DAG named after the function: its page (the module's docstring), its wiring, and how every page ends."""
     cadence = load_policy().cadences[wire.__name__]
-    with DAG(dag_id=wire.__name__, doc_md=inspect.getmodule(wire).__doc__, **_terms(cadence)) as dag:
+    page = inspect.getmodule(wire).__doc__
+    with DAG(dag_id=wire.__name__, schedule=_timetable(cadence), doc_md=page, **_terms(cadence)) as dag:
         wire()
         _close(dag)
     return dag
 
 
+def _timetable(cadence: Cadence) -> MultipleCronTriggerTimetable:
+    return MultipleCronTriggerTimetable(*cadence.cron, timezone="UTC")
+
+
 def _terms(cadence: Cadence) -> dict[str, Any]:
     return {
-        "schedule": MultipleCronTriggerTimetable(*cadence.cron, timezone="UTC"),
         "start_date": FIRST_DAY,
         "catchup": False,
         "max_active_runs": 1,
@@ -64,6 +69,14 @@ def section(heading: str) -> TaskGroup:
     """A heading of the manual as a task group. Task ids stay short: the group does not prefix them."""
     group_id = "_".join(heading.lower().replace("-", " ").split())
     return TaskGroup(group_id=group_id, group_display_name=heading, prefix_group_id=False)
+
+
+def one_after_another(*steps: ProcedureOperator | list[ProcedureOperator]) -> None:
+    """Each step after the one before it, whether that one was green or red: every procedure of a page runs."""
+    for before, after in pairwise(steps):
+        for task in after if isinstance(after, list) else [after]:
+            task.trigger_rule = TriggerRule.ALL_DONE
+            task.set_upstream(before)
 
 
 def _close(dag: DAG) -> None:

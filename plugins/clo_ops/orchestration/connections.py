@@ -1,4 +1,4 @@
-"""Airflow connections become the probes' targets: named after the task that asks, bounded, secrets kept out of reprs."""
+"""Airflow connections become the probes' targets: named after the task that asks, bounded, no secret in a repr."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from clo_ops.escalation.outbox import SmtpTarget
     from clo_ops.ledger import Ledger
     from clo_ops.ledger.evidence import EvidenceStore
+    from clo_ops.policy import Policy
 
 
 def airflow_connection(conn_id: str) -> Connection:
@@ -37,7 +38,7 @@ def airflow_connection(conn_id: str) -> Connection:
         raise ConfigurationError(
             f"there is no Airflow connection {conn_id!r}",
             allowed="a connection of this id, in Airflow's database, a secrets backend or the environment",
-            next_step=f"set AIRFLOW_CONN_{conn_id.upper()} or run 'airflow connections add {conn_id}' (docs/connect.md)",
+            next_step=f"set AIRFLOW_CONN_{conn_id.upper()} or use 'airflow connections add' (docs/connect.md)",
         ) from error
 
 
@@ -163,6 +164,20 @@ class Connections:
             host_key=extra.get("host_key"),
             known_hosts_file=extra.get("known_hosts_file"),
         )
+
+    def of_services(self, policy: Policy) -> dict[str, HostTarget | PostgresTarget | RedisTarget | WebTarget]:
+        """What the services of services.yaml name: hosts by their name, everything else by its connection's id."""
+        targets: dict[str, HostTarget | PostgresTarget | RedisTarget | WebTarget] = {
+            host.name: self.host(host.name, host.connection) for host in policy.hosts
+        }
+        for conn_id in {service.connection for service in policy.services if service.connection}:
+            targets[conn_id] = self._of_service(conn_id)
+        return targets
+
+    def _of_service(self, conn_id: str) -> PostgresTarget | RedisTarget | WebTarget:
+        if conn_id == "clo_redis":
+            return self.redis
+        return self.postgres if conn_id == "clo_postgres" else self.web(conn_id)
 
     @cached_property
     def smtp(self) -> SmtpTarget:

@@ -47,7 +47,7 @@ def late(dag_run: Mapping[str, Any], deadline: Mapping[str, Any]) -> Escalation:
         dag_id=dag_id,
         run_id=run_id,
         happened=f"is late: it should have been done by {deadline['deadline_time']} and is {dag_run['state']}",
-        first_action="Open the run; a queued one points at the scheduler or a paused DAG, a running one at its slowest task.",
+        first_action="Open the run: queued points at the scheduler or a paused DAG, running at its slowest task.",
     )
 
 
@@ -60,7 +60,7 @@ def run_failed(context: Mapping[str, Any]) -> None:
             dag_id=dag_run.dag_id,
             run_id=dag_run.run_id,
             happened=f"failed ({context.get('reason') or 'a task is red'})",
-            first_action="Read the summary mail or the summary task's log: it names every red procedure and its first step.",
+            first_action="Read the summary mail, or the summary task's log: each red procedure is named there.",
         )
     )
 

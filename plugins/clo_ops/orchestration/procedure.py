@@ -65,7 +65,7 @@ class ProcedureOperator(BaseOperator):
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, int]:
         with open_run(context, self.task_id) as run:
-            # On the record first, so that a task killed at any instant from here on leaves "unknown", never an old pass.
+            # Recorded first: a task killed at any instant from here on leaves "unknown", never an old pass.
             record(run, self.procedure_id, [_not_finished(self.procedure_id)])
             findings = self.judge(run)
             record(run, self.procedure_id, findings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from clo_ops.findings import Answer
 
@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from clo_ops.ledger import Ledger
     from clo_ops.orchestration.connections import Connections
     from clo_ops.policy import Policy
-
-Target = TypeVar("Target")
-More = ParamSpec("More")
 
 
 @dataclass
@@ -42,11 +39,12 @@ class Run:
         """The business day the run belongs to, in UTC."""
         return self.at.date()
 
-    def ask(
-        self, probe: Callable[Concatenate[Target, More], Answer], target: Target, *more: Any, **named: Any
-    ) -> Answer:
-        """Put a probe's question to a target and keep what came back for the ledger and the evidence."""
-        answer = probe(target, *more, **named)
+    def ask(self, probe: Callable[..., Answer], *whom_and_what: Any, **named: Any) -> Answer:
+        """Put a probe's question and keep what came back for the ledger and the evidence."""
+        return self.keep(probe(*whom_and_what, **named))
+
+    def keep(self, answer: Answer) -> Answer:
+        """Add an answer to what is recorded."""
         self.answer += answer
         return answer
 
