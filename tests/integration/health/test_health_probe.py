@@ -101,6 +101,15 @@ class Api:
         connection.close(self.close_code, "login first")
 
 
+@pytest.fixture(autouse=True)
+def short_look(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The host script waits a second between two looks at the processor; here a tenth will do."""
+    programs = tmp_path_factory.mktemp("programs")
+    (programs / "sleep").write_text("#!/bin/sh\nexec /bin/sleep 0.1\n")
+    (programs / "sleep").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with Cluster(tmp_path_factory.mktemp("pg")) as made:
