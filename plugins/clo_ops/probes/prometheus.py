@@ -45,12 +45,17 @@ FILESYSTEM = (
     "100 * (node_filesystem_size_bytes{S} - node_filesystem_free_bytes{S}) / "
     "(node_filesystem_size_bytes{S} - node_filesystem_free_bytes{S} + node_filesystem_avail_bytes{S})"
 ).replace("{S}", f'{{instance=INSTANCE,fstype!~"{NOT_DISKS}"}}')
+# Idle time as a share of all time: of a host just begun, whose rates are not yet right, the share is.
+CPU = (
+    '100 * (1 - sum(rate(node_cpu_seconds_total{mode="idle",instance=INSTANCE}[5m]))'
+    " / sum(rate(node_cpu_seconds_total{instance=INSTANCE}[5m])))"
+)
 RESOURCES = (
     Resource("host.up", "bool", "max(up{instance=INSTANCE})", {}),
     Resource(
         "system.cpu.utilization",
         "percent",
-        '100 * (1 - avg(rate(node_cpu_seconds_total{mode="idle",instance=INSTANCE}[5m])))',
+        CPU,
         {},
     ),
     Resource(
