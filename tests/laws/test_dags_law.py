@@ -7,6 +7,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from airflow.sdk import TriggerRule
 from airflow.sdk.module_loading import import_string
 
 from clo_ops.orchestration.closing import MailOperator, SummaryOperator
@@ -120,7 +121,7 @@ def test_all_procedures_run_even_when_one_fails_and_the_last_task_knows_them_all
         assert upstream == {task.task_id for task in dag.tasks if isinstance(task, ProcedureOperator)}
         for task in dag.tasks:
             if task.upstream_task_ids:
-                assert str(task.trigger_rule) == "all_done", f"{task.task_id} would not run after a failure"
+                assert TriggerRule(task.trigger_rule) is TriggerRule.ALL_DONE, task.task_id
 
 
 def test_schedules_are_those_of_the_one_table(dags, policy):
