@@ -89,7 +89,7 @@ def schedule_page(policy: Policy, dags: list[DAG]) -> str:
     lines = [
         "# What runs when",
         "",
-        "Generated from the DAGs and the policy by `make coverage`; do not edit.",
+        "Generated from the DAGs and the policy by `python -m clo_ops.orchestration.coverage --write`; do not edit.",
         "",
         "| DAG | Schedule (UTC) | Done within | Procedures |",
         "|---|---|---|---|",

@@ -35,7 +35,7 @@ def business(target: PostgresTarget, synthetic_user: str, *, at: datetime, windo
 
 
 def _ask(connection: Any, target: PostgresTarget, name: str, values: dict[str, Any]) -> Answer:
-    import psycopg  # noqa: PLC0415 - heavy where DAGs are parsed
+    import psycopg
 
     try:
         (row,) = rows(connection, name, values)
