@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,9 @@ FAULTS = {"slow-endpoint": "DM-13", "login-without-mfa": "DM-11", "stale-backup"
 MORNING_SECONDS = 600.0
 
 
+INTERRUPTED = "\ninterrupted; `make stop` ends what was started, `make demo` goes on from here"
+
+
 class Progress:
     """One line per step, with the seconds since the start."""
 
@@ -47,17 +51,16 @@ def main() -> int:
         with only_one():
             return demo(say)
     except KeyboardInterrupt:
-        print("\ninterrupted; `make stop` ends what was started, `make demo` goes on from here", file=sys.stderr)
-        sys.stderr.flush()
-        # Threads may still wait for a service; nothing they would do is worth waiting for.
-        os._exit(130)
+        print(INTERRUPTED, file=sys.stderr)
+        return 130
     except Exception as problem:  # noqa: BLE001 (the operator gets a sentence, the log the rest)
         return failed(problem)
 
 
 def demo(say: Progress) -> int:
     launch = Launch(STATE, say)
-    api = launch.up(DAG)
+    with leaving_at_once():
+        api = launch.up(DAG)
     everything_off(launch)
     healthy = run_morning(api, launch, say, "a healthy morning")
     complaints = complaints_of_a_healthy(healthy)
@@ -66,6 +69,21 @@ def demo(say: Progress) -> int:
     complaints += complaints_of_a_sick(sick, frozenset(FAULTS.values()))
     where_to_look(launch, api)
     return verdict(complaints)
+
+
+@contextmanager
+def leaving_at_once() -> Iterator[None]:
+    """While things come up, threads wait for services; Ctrl-C does not wait for the threads."""
+
+    def leave(*_: object) -> None:
+        os.write(2, f"{INTERRUPTED}\n".encode())
+        os._exit(130)
+
+    before = signal.signal(signal.SIGINT, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def run_morning(api: AirflowApi, launch: Launch, say: Progress, title: str) -> Morning:
