@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Both prepare .venv themselves; see docs/install.md.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stop status test check lint policy coverage migrate break mend bench lock clean ready
+.PHONY: help demo stop status test check lint policy coverage migrate ledger break mend bench lock clean ready
 
 # The first Python that is new enough; override with `make PYTHON=/path/to/python3.12 ...`.
 PYTHON ?= $(shell for p in python3 python3.12 python3.13 python3.11 python3.14; do \
@@ -49,6 +49,9 @@ coverage: ready ## every procedure of the manual with its DAG and task
 migrate: ready ## bring the ledger's schema up to date (CLO_OPS_LEDGER_URL, else the demo's)
 	@export CLO_OPS_LEDGER_URL="$${CLO_OPS_LEDGER_URL:-$$($(PYTHON) -m demo.stack.control --state $(STATE) ledger)}"; \
 	PYTHONPATH=plugins $(VENV) -m clo_ops.ledger migrate
+
+ledger: ready ## psql in the demo's ledger (SQL="select ..." for one statement)
+	@$(VENV) -m demo.stack.control --state $(STATE) psql $(if $(SQL),"$(SQL)")
 
 break: ready ## break the running demo: make break FAULT=slow-endpoint (without FAULT: the list)
 	@$(VENV) -m demo.switches --state $(STATE) $(if $(FAULT),on $(FAULT),list)

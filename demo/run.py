@@ -126,14 +126,12 @@ def faults_on(launch: Launch, say: Progress) -> Iterator[None]:
 
 def where_to_look(launch: Launch, api: AirflowApi) -> None:
     state, hidden = launch.stack.directory, launch.stack.read()["secrets"]
-    ops = launch.ops
-    psql = f"PGPASSWORD={ops.password('clo_ops')} {ops.bin / 'psql'} {' '.join(ops.client('clo_ops', 'clo_ops'))}"
     lines = {
         "Airflow": f"{api.base_url}   user {ADMIN}, password {hidden['airflow']['password']}",
         "CLO system": launch.system.environment["CLO_FRONTEND_ORIGIN"],
         "Mails": launch.mails,
         "Evidence": state / "evidence",
-        "Ledger": psql,
+        "Ledger": "make ledger   (psql; make ledger SQL='select ...' for one statement)",
         "Logs": state / "logs",
         "Break it": "make break FAULT=stopped-service   (make mend puts it right; make break lists them)",
         "Stop it": "make stop",

@@ -111,6 +111,19 @@ def ledger_url(state: State | Path | str) -> str:
     return "postgresql://{login}:{password}@{host}:{port}/{schema}".format(**known)
 
 
+def _psql(stack: State, arguments: Sequence[str]) -> None:
+    """Become psql in the ledger; the password goes by the environment, where a process list does not show it."""
+    from demo.stack.postgres import Cluster
+
+    cluster, user = Cluster(stack.directory / "postgres-ops"), "clo_ops"
+    command = [
+        str(cluster.bin / "psql"),
+        *cluster.client(user, user),
+        *(("-c", " ".join(arguments)) if arguments else ()),
+    ]
+    os.execve(command[0], command, cluster.environment(user))
+
+
 def wait_ready(stack: State, service: Service, process: Process) -> None:
     """Raises NotReady when the process ends first or is not ready in ``start_seconds``."""
     deadline = time.monotonic() + service.start_seconds
@@ -229,7 +242,7 @@ def _stack(state: State | Path | str) -> State:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Start, stop and look at the demo's services.")
     parser.add_argument("--state", type=Path, default=ROOT / ".clo-ops")
-    parser.add_argument("verb", choices=["start", "stop", "status", "clean", "ledger"])
+    parser.add_argument("verb", choices=["start", "stop", "status", "clean", "ledger", "psql"])
     parser.add_argument("names", nargs="*")
     given = parser.parse_args(arguments)
     try:
@@ -245,6 +258,8 @@ def _do(stack: State, verb: str, names: Sequence[str]) -> int:
             print(f"{'running' if alive else 'stopped':8} {name}")
     elif verb == "ledger":
         print(ledger_url(stack))
+    elif verb == "psql":
+        _psql(stack, names)
     elif verb == "clean":
         clean(stack)
     elif verb == "stop" and not names:
