@@ -121,7 +121,7 @@ def _psql(stack: State, arguments: Sequence[str]) -> None:
         *cluster.client(user, user),
         *(("-c", " ".join(arguments)) if arguments else ()),
     ]
-    os.execve(command[0], command, cluster.environment(user))
+    os.execve(command[0], command, cluster.environment(user))  # noqa: S606 (our own program, no shell)
 
 
 def wait_ready(stack: State, service: Service, process: Process) -> None:
