@@ -9,6 +9,10 @@ ENV AIRFLOW_HOME=/opt/airflow \
     PYTHONPATH=/opt/clo-ops/plugins:/opt/clo-ops \
     PYTHONUNBUFFERED=1
 
+# What WeasyPrint draws a report's PDF with.
+RUN apt-get update && apt-get install -y --no-install-recommends libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0 \
+    && rm -rf /var/lib/apt/lists/*
+
 COPY requirements.lock /tmp/requirements.lock
 RUN pip install --no-cache-dir --require-hashes -r /tmp/requirements.lock && rm /tmp/requirements.lock
 
