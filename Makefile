@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Both prepare .venv themselves; see docs/install.md.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stop status test check lint policy coverage migrate ledger break mend bench lock clean ready
+.PHONY: help demo stop status test check lint policy ladder coverage migrate ledger break mend bench lock clean ready
 
 # The first Python that is new enough; override with `make PYTHON=/path/to/python3.12 ...`.
 PYTHON ?= $(shell for p in python3 python3.12 python3.13 python3.11 python3.14; do \
@@ -42,6 +42,9 @@ lint: ready ## ruff and mypy only
 
 policy: ready ## the manual's figures as loaded, with next month's calendar
 	@PYTHONPATH=plugins $(VENV) -m clo_ops.policy
+
+ladder: ready ## who would be told what and when (SEVERITY=P1 AT=2026-11-23T08:00)
+	@PYTHONPATH=plugins $(VENV) -m clo_ops.escalation.ladder $(if $(SEVERITY),--severity $(SEVERITY)) $(if $(AT),--at $(AT))
 
 coverage: ready ## every procedure of the manual with its DAG and task
 	@$(AIRFLOW) $(VENV) -m clo_ops.orchestration.coverage

@@ -1,4 +1,4 @@
-"""The clocks of an incident: response, resolution and the next status update (IR-01, IR-04; manual L237-L255, L303-L306).
+"""The clocks of an incident: response, resolution, next status update (IR-01, IR-04; manual L237-L255, L303-L306).
 
 The response clock starts at detection (D70). The clocks of elapsed time run round the clock; those of business days
 end at closing time of the business calendar (D27).
