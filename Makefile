@@ -46,7 +46,7 @@ policy: ready ## the manual's figures as loaded, with next month's calendar
 ladder: ready ## who would be told what and when (SEVERITY=P1 AT=2026-11-23T08:00)
 	@PYTHONPATH=plugins $(VENV) -m clo_ops.escalation.ladder $(if $(SEVERITY),--severity $(SEVERITY)) $(if $(AT),--at $(AT))
 
-coverage: ready ## every procedure of the manual with its DAG and task
+coverage: ready ## every procedure with its DAG and task; renews dags/README.md
 	@$(AIRFLOW) $(VENV) -m clo_ops.orchestration.coverage
 
 migrate: ready ## bring the ledger's schema up to date (CLO_OPS_LEDGER_URL, else the demo's)

@@ -2,11 +2,11 @@
 
 from airflow.plugins_manager import AirflowPlugin
 
-from clo_ops.orchestration.deadlines import RunAfterDeadline
+from clo_ops.orchestration.deadlines import DoneByOfTheCadence, RunAfterDeadline
 
 
 class CloOpsPlugin(AirflowPlugin):
-    """Registers the deadline reference the DAGs use."""
+    """Registers the deadline references the DAGs use."""
 
     name = "clo_ops"
-    deadline_references = [RunAfterDeadline]  # noqa: RUF012 - Airflow's own way of declaring them
+    deadline_references = [RunAfterDeadline, DoneByOfTheCadence]  # noqa: RUF012 - Airflow's own way of declaring them

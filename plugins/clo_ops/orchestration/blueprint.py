@@ -6,62 +6,116 @@
             @procedure("DM-01")
             def overall_health(run: Run) -> list[Finding]: ...
 
-Schedule, deadline, time limits, owner, tags and failure callback come from the policy's cadence of that name; the
-mail to the operations centre and the summary, which is red when anything was, close every page.
+Schedule, deadline, time limits, owner, tags and failure callback come from the policy's cadences of that DAG; the
+mail to the operations centre and the summary, which is red when anything was, close every page. Tasks of other kinds
+(an act, set-up and clean-up by ``as_setup`` and ``as_teardown``) may stand among the procedures.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, overload
 
-from airflow.sdk import DAG, MultipleCronTriggerTimetable, TaskGroup, TriggerRule
+from airflow.sdk import DAG, MultipleCronTriggerTimetable, Param, TaskGroup, TriggerRule
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert
 
-from clo_ops.orchestration.closing import MailOperator, SummaryOperator
-from clo_ops.orchestration.deadlines import RunAfterDeadline, deadline_missed
+from clo_ops.orchestration.closing import Mail, MailOperator, SummaryOperator
+from clo_ops.orchestration.deadlines import DoneByOfTheCadence, RunAfterDeadline, deadline_missed
 from clo_ops.orchestration.escalate import run_failed
 from clo_ops.orchestration.procedure import BOUNDS, ProcedureOperator
 from clo_ops.policy import Cadence, load_policy
+from clo_ops.policy.firing import ALL, cadences_of, default_by_hand
 
 # Runs are scheduled from here on; catchup is off, so nothing older is ever made up for.
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 OWNER = "clo-operations"
+Wiring = Callable[[], None]
 
 
-def manual_page(wire: Callable[[], None]) -> DAG:
-    """The DAG named after the function: its page (the module's docstring), its wiring, and how every page ends."""
-    cadence = load_policy().cadences[wire.__name__]
-    page = inspect.getmodule(wire).__doc__
-    with DAG(dag_id=wire.__name__, schedule=_timetable(cadence), doc_md=page, **_terms(cadence)) as dag:
-        wire()
-        _close(dag)
-    return dag
+@overload
+def manual_page(wire: Wiring) -> DAG: ...
+@overload
+def manual_page(
+    *, params: Mapping[str, Param] | None = None, mail: Mail = "every run", max_active_runs: int = 1
+) -> Callable[[Wiring], DAG]: ...
+def manual_page(
+    wire: Wiring | None = None,
+    *,
+    params: Mapping[str, Param] | None = None,
+    mail: Mail = "every run",
+    max_active_runs: int = 1,
+) -> DAG | Callable[[Wiring], DAG]:
+    """The DAG named after the function: its page (the module's docstring), its wiring, and how every page ends.
+
+    Schedule, deadline and limits are those of all the policy's cadences with this ``dag``. ``params`` are the form of a
+    run by hand. ``mail`` says which runs the operations centre is told of. Raises ConfigurationError without a cadence.
+    """
+
+    def page(wire: Wiring) -> DAG:
+        of_dag = cadences_of(load_policy(), wire.__name__)
+        terms = {
+            **_terms(of_dag),
+            "max_active_runs": max_active_runs,
+            "params": {**(params or {}), **_asked_for(of_dag)},
+        }
+        doc_md = inspect.getmodule(wire).__doc__
+        with DAG(dag_id=wire.__name__, schedule=_timetable(of_dag), doc_md=doc_md, **terms) as dag:
+            wire()
+            _close(dag, mail)
+        return dag
+
+    return page if wire is None else page(wire)
 
 
-def _timetable(cadence: Cadence) -> MultipleCronTriggerTimetable:
-    return MultipleCronTriggerTimetable(*cadence.cron, timezone="UTC")
-
-
-def _terms(cadence: Cadence) -> dict[str, Any]:
+def _terms(of_dag: Mapping[str, Cadence]) -> dict[str, Any]:
     return {
         "start_date": FIRST_DAY,
         "catchup": False,
-        "max_active_runs": 1,
-        "dagrun_timeout": cadence.timeout,
-        "deadline": DeadlineAlert(
-            reference=RunAfterDeadline(),
-            interval=cadence.done_by,
-            callback=AsyncCallback(deadline_missed),
-            name=f"done within {cadence.done_by}",
-        ),
+        "dagrun_timeout": max(cadence.timeout for cadence in of_dag.values()),
+        "deadline": _deadline(of_dag),
         "on_failure_callback": run_failed,
-        "default_args": {"owner": OWNER},
-        "tags": ["clo-ops", cadence.dag.partition("_")[0]],
+        "default_args": {"owner": OWNER, **BOUNDS},
+        "tags": ["clo-ops", next(iter(of_dag.values())).dag.partition("_")[0]],
+    }
+
+
+def _timetable(of_dag: Mapping[str, Cadence]) -> MultipleCronTriggerTimetable | None:
+    crons = dict.fromkeys(cron for cadence in of_dag.values() for cron in cadence.cron)
+    return MultipleCronTriggerTimetable(*crons, timezone="UTC") if crons else None
+
+
+def _deadline(of_dag: Mapping[str, Cadence]) -> DeadlineAlert:
+    """One alert: the runs of a DAG overlap in time, and one that stands for two cadences is late once, not twice."""
+    different = sorted({cadence.done_by for cadence in of_dag.values()})
+    longest = different[-1]
+    alone = len(different) == 1
+    return DeadlineAlert(
+        reference=RunAfterDeadline() if alone else DoneByOfTheCadence(otherwise=longest.total_seconds()),
+        interval=longest if alone else timedelta(0),
+        callback=AsyncCallback(deadline_missed),
+        name="done within " + ", ".join(f"{cadence.done_by} ({cadence.title})" for cadence in of_dag.values()),
+    )
+
+
+def _asked_for(of_dag: Mapping[str, Cadence]) -> dict[str, Param]:
+    """Which cadence a run by hand stands for, where there is a choice."""
+    if len(of_dag) == 1:
+        return {}
+    titles = {name: cadence.title for name, cadence in of_dag.items()} | {ALL: "All of them"}
+    described = "What a run by hand stands for. A run on schedule goes by its time."
+    return {
+        "cadence": Param(
+            default_by_hand(of_dag),
+            type="string",
+            title="Cadence",
+            description=described,
+            enum=list(titles),
+            values_display=titles,
+        )
     }
 
 
@@ -79,9 +133,10 @@ def one_after_another(*steps: ProcedureOperator | list[ProcedureOperator]) -> No
             task.set_upstream(before)
 
 
-def _close(dag: DAG) -> None:
-    judged = [task for task in dag.tasks if isinstance(task, ProcedureOperator)]
+def _close(dag: DAG, when: Mail) -> None:
+    """The mail waits for every procedure and every loose end, clean-up included: what broke there is told as well."""
+    before = [task for task in dag.tasks if isinstance(task, ProcedureOperator) or not task.downstream_task_ids]
     with TaskGroup(group_id="summary_and_mail", group_display_name="Summary and mail", prefix_group_id=False):
-        mail = MailOperator(task_id="mail_operations_centre", trigger_rule="all_done", **BOUNDS)
+        mail = MailOperator(task_id="mail_operations_centre", when=when, trigger_rule="all_done", **BOUNDS)
         summary = SummaryOperator(task_id="summary", trigger_rule="all_done", **BOUNDS)
-    judged >> mail >> summary
+    before >> mail >> summary

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.sdk import BaseOperator
 
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from clo_ops.orchestration.run import Run
     from clo_ops.reports.run_summary import RunSummary
 
+# How a task that carries no procedure may end; a clean-up that fell over left something behind and is no such end.
+WELL = ("success", "skipped")
+Mail = Literal["every run", "when red"]
+
 
 class CouldNotTell(CloOpsError):
     """A message is in the outbox and could not be delivered yet. Worth another try; it is kept either way."""
@@ -23,29 +28,44 @@ class CouldNotTell(CloOpsError):
 
 def summarise(run: Run, context: Mapping[str, Any]) -> RunSummary:
     """What the ledger says of this run, held against what Airflow says of its tasks."""
-    from clo_ops.reports.run_summary import ProcedureTask, assemble
+    from clo_ops.reports.run_summary import BrokenStep, ProcedureTask, assemble
 
-    states = context["ti"].get_task_states(dag_id=run.dag_id, run_ids=[run.run_id]).get(run.run_id, {})
-    tasks = [
-        ProcedureTask(
-            procedure=run.policy.procedures[task.procedure_id],
-            task_id=task.task_id,
-            state=str(states.get(task.task_id)),
-            link=run_link(run.dag_id, run.run_id, task.task_id),
-        )
-        for task in context["task"].dag.tasks
-        if isinstance(task, ProcedureOperator)
-    ]
-    return assemble(run.ledger, run.ledger_run, tasks, link=run_link(run.dag_id, run.run_id))
+    states = _states(run, context)
+    tasks, broken = [], []
+    for task in context["task"].dag.tasks:
+        state, link = states[task.task_id], run_link(run.dag_id, run.run_id, task.task_id)
+        if isinstance(task, ProcedureOperator):
+            tasks += [
+                ProcedureTask(run.policy.procedures[one], task.task_id, state, link) for one in task.procedure_ids
+            ]
+        elif not isinstance(task, MailOperator | SummaryOperator) and state not in WELL:
+            broken.append(BrokenStep(task.task_id, state, link))
+    return assemble(run.ledger, run.ledger_run, tasks, link=run_link(run.dag_id, run.run_id), broken=broken)
+
+
+def _states(run: Run, context: Mapping[str, Any]) -> Mapping[str, str]:
+    """Every task of the run with its state; of a task mapped over several things, the worst of theirs."""
+    found = context["ti"].get_task_states(dag_id=run.dag_id, run_ids=[run.run_id]).get(run.run_id, {})
+    states: defaultdict[str, str] = defaultdict(lambda: "None")
+    for name, state in found.items():
+        task_id = name if name in context["task"].dag.task_dict else name.rpartition("_")[0]
+        if states[task_id] in ("None", *WELL):
+            states[task_id] = str(state)
+    return states
 
 
 class MailOperator(BaseOperator):
     """Put the run's summary into the outbox for the operations centre and deliver what is due.
 
+    ``when`` red, a run that is not is not told: a page that is asked every few minutes would bury what matters.
     Raises CouldNotTell while the message is undelivered; it stays in the outbox and goes with a later delivery.
     """
 
     ui_color = "#f7efd6"
+
+    def __init__(self, *, when: Mail = "every run", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.when = when
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, int]:
         from clo_ops.escalation.outbox import deliver
@@ -53,6 +73,9 @@ class MailOperator(BaseOperator):
 
         with open_run(context, self.task_id) as run:
             summary = summarise(run, context)
+            if self.when == "when red" and summary.colour != "RED":
+                self.log.info("%s Nobody is told: this page mails when it is red.", summary.headline)
+                return {"delivered": 0, "waiting": 0, "failed": 0}
             message_id = run.ledger.enqueue(as_message(summary, run.policy))
             report = deliver(run.ledger, run.connections.smtp, datetime.now(UTC))
             self.log.info("%s: %s", summary.headline, report)
@@ -76,7 +99,7 @@ class SummaryOperator(BaseOperator):
             run.ledger.close_run(run.ledger_run, summary.status, summary.counts)
             mailed = self._mail_state(run, context)
         self.log.info("%s", summary.as_text())
-        if summary.red or mailed != "success":
+        if summary.colour == "RED" or mailed != "success":
             raise CheckFailed(
                 f"{summary.headline} {summary.red_titles} The mail to the operations centre: {mailed}.",
                 allowed="every procedure judged and none red, and the operations centre told",
@@ -85,5 +108,4 @@ class SummaryOperator(BaseOperator):
         return {status.value: summary.counts.get(status, 0) for status in Status}
 
     def _mail_state(self, run: Run, context: Mapping[str, Any]) -> str:
-        states = context["ti"].get_task_states(dag_id=run.dag_id, run_ids=[run.run_id]).get(run.run_id, {})
-        return str(states.get("mail_operations_centre"))
+        return _states(run, context)["mail_operations_centre"]

@@ -1,6 +1,6 @@
 """Which procedure of the manual runs where: read from the parsed DAGs, held against the catalogue.
 
-``python -m clo_ops.orchestration.coverage`` prints the table and ends 1 on a gap; ``--write`` renews dags/README.md.
+``make coverage`` prints the table, renews dags/README.md, and ends 1 on a gap; ``--print`` only prints.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clo_ops.policy import load_policy
+from clo_ops.policy.firing import cadences_of
 from clo_ops.policy.paths import INCLUDE
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
 
-    from clo_ops.policy import Policy
+    from clo_ops.policy import Cadence, Policy
 
 DAGS = INCLUDE.parent / "dags"
 
@@ -69,7 +70,8 @@ def coverage(policy: Policy, dags: list[DAG]) -> list[Row]:
     for dag in dags:
         for task in dag.tasks:
             if isinstance(task, ProcedureOperator):
-                carried.setdefault(task.procedure_id, []).append((dag.dag_id, task.task_id))
+                for one in task.procedure_ids:
+                    carried.setdefault(one, []).append((dag.dag_id, task.task_id))
     return [
         Row(entry.id, entry.title, dag_id, task_id, entry.built)
         for entry in policy.procedures.values()
@@ -89,28 +91,33 @@ def schedule_page(policy: Policy, dags: list[DAG]) -> str:
     lines = [
         "# What runs when",
         "",
-        "Generated from the DAGs and the policy by `python -m clo_ops.orchestration.coverage --write`; do not edit.",
+        "Generated from the DAGs and the policy by `make coverage`; do not edit.",
         "",
-        "| DAG | Schedule (UTC) | Done within | Procedures |",
-        "|---|---|---|---|",
+        "| DAG | Cadence | Schedule (UTC) | Done within | Procedures |",
+        "|---|---|---|---|---|",
     ]
     rows = coverage(policy, dags)
     for dag in dags:
-        cadence = policy.cadences[dag.dag_id]
-        ids = ", ".join(row.procedure_id for row in rows if row.dag_id == dag.dag_id and row.task_id)
-        cron = " and ".join(f"`{one}`" for one in cadence.cron)
-        lines.append(f"| [{dag.dag_id}]({dag.dag_id}.py) | {cron} | {cadence.done_by} | {ids} |")
+        carried = [row.procedure_id for row in rows if row.dag_id == dag.dag_id and row.task_id]
+        lines += [_cadence_row(dag.dag_id, one, carried) for one in cadences_of(policy, dag.dag_id).values()]
     return "\n".join([*lines, ""])
+
+
+def _cadence_row(dag_id: str, cadence: Cadence, carried: list[str]) -> str:
+    cron = " and ".join(f"`{one}`" for one in cadence.cron) or "by events or by hand"
+    days = f", {cadence.only_on} only" if cadence.only_on != "every day" else ""
+    ids = ", ".join(one for one in carried if not cadence.procedures or one in cadence.procedures)
+    return f"| [{dag_id}]({dag_id}.py) | {cadence.title} | {cron}{days} | {cadence.done_by} | {ids} |"
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make coverage", description=__doc__)
-    parser.add_argument("--write", action="store_true", help="renew dags/README.md")
+    parser.add_argument("--print", action="store_true", help="renew nothing")
     options = parser.parse_args(arguments)
     policy, dags = load_policy(), list(pages())
     rows = coverage(policy, dags)
     sys.stdout.write(table(rows) + "\n")
-    if options.write:
+    if not options.print:
         (DAGS / "README.md").write_text(schedule_page(policy, dags), encoding="utf-8")
     return 1 if any(row.gap for row in rows) else 0
 

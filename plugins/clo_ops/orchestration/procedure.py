@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk.exceptions import AirflowSkipException
 
 from clo_ops.findings import (
+    Answer,
     CheckFailed,
     ConfigurationError,
     CouldNotCheck,
@@ -28,7 +30,7 @@ from clo_ops.findings import (
     worst,
 )
 from clo_ops.orchestration.connections import Connections
-from clo_ops.orchestration.run import Run, client_name, run_time
+from clo_ops.orchestration.run import Run, client_name, run_firing, run_time
 from clo_ops.policy import digest, load_policy
 
 if TYPE_CHECKING:
@@ -53,34 +55,63 @@ RETRIES = ExceptionRetryPolicy(
 class ProcedureOperator(BaseOperator):
     """Ask, judge, record; red when the worst finding is ``fail`` or ``unknown``.
 
-    Raises CheckFailed for a failure (not retried) and CouldNotCheck where nobody answered (retried, then red).
+    ``also`` are further procedures that the same question settles; each has findings of its own.
+    Raises CheckFailed for a failure (not retried), CouldNotCheck where nobody answered (retried, then red), and
+    AirflowSkipException where none of its procedures is due at the cadence that fired.
     """
 
     ui_color = "#dbe9f6"
 
-    def __init__(self, *, procedure_id: str, function: Judgement, **kwargs: Any) -> None:
+    def __init__(self, *, procedure_id: str, function: Judgement, also: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.procedure_id = procedure_id
+        self.also = tuple(also)
         self.function = function
+
+    @property
+    def procedure_ids(self) -> tuple[str, ...]:
+        return (self.procedure_id, *self.also)
 
     def execute(self, context: Mapping[str, Any]) -> dict[str, int]:
         with open_run(context, self.task_id) as run:
-            # Recorded first: a task killed at any instant from here on leaves "unknown", never an old pass.
-            record(run, self.procedure_id, [_not_finished(self.procedure_id)])
-            findings = self.judge(run)
-            record(run, self.procedure_id, findings)
+            findings = self._not_due(run)
+            due = [one for one in self.procedure_ids if one not in {finding.procedure for finding in findings}]
+            if due:
+                # Recorded first: a task killed at any instant from here on leaves "unknown", never an old pass.
+                record_each(run, due, [_not_finished(one) for one in due])
+                judged = [finding for finding in self.judge(run, due) if finding.procedure in due]
+                record_each(run, due, judged)
+                findings += judged
         for finding in findings:
             self.log.info("%s %s %s", finding.status.upper(), finding.name, finding.message)
+        if not due:
+            raise AirflowSkipException(" ".join(finding.message for finding in findings))
         raise_if_red(self.procedure_id, findings)
         return tally(findings)
 
-    def judge(self, run: Run) -> list[Finding]:
-        """What the procedure found. A procedure that broke off has found out nothing, and that is on the record too."""
+    def _not_due(self, run: Run) -> list[Finding]:
+        """On the record before anything is asked: a day or cadence that does not want the procedure."""
+        reasons = {one: run.why_not_due(one) for one in self.procedure_ids}
+        findings = [_not_applicable(one, reason) for one, reason in reasons.items() if reason]
+        for finding in findings:
+            run.ledger.record(run.ledger_run, finding.procedure, [finding], Answer(), [], run.try_number)
+        return findings
+
+    def judge(self, run: Run, due: Sequence[str] = ()) -> list[Finding]:
+        """What the procedure found. A procedure that broke off has found out nothing, and that is on the record too.
+
+        Raises ValueError for a finding of a procedure that is not the task's.
+        """
+        due = due or self.procedure_ids
         try:
-            return list(self.function(run)) or [_nothing_found(self.procedure_id)]
+            findings = list(self.function(run))
+            if strangers := {finding.procedure for finding in findings} - set(self.procedure_ids):
+                raise ValueError(f"{self.task_id} judges {', '.join(self.procedure_ids)}, not {sorted(strangers)}")
         except Exception as error:
-            record(run, self.procedure_id, [_broke_off(self.procedure_id, error)])
+            record_each(run, due, [_broke_off(one, error) for one in due])
             raise
+        said = {finding.procedure for finding in findings}
+        return [*findings, *(_nothing_found(one) for one in due if one not in said)]
 
 
 @contextmanager
@@ -101,17 +132,27 @@ def open_run(context: Mapping[str, Any], task_id: str) -> Iterator[Run]:
             ledger=ledger,
             ledger_run=key,
             try_number=context["ti"].try_number,
+            firing=run_firing(policy, dag_run, at),
         )
 
 
 def record(run: Run, procedure_id: str, findings: Sequence[Finding]) -> None:
     """Keep what was asked as evidence, and findings and measurements in the ledger, in place of an earlier try's."""
+    record_each(run, [procedure_id], findings)
+
+
+def record_each(run: Run, procedure_ids: Sequence[str], findings: Sequence[Finding]) -> None:
+    """The same for several procedures settled by one question: its measurements are on record once, with the first."""
     from clo_ops.ledger.evidence import canonical_json
 
-    content = canonical_json({"procedure": procedure_id, "at": run.at.isoformat(), **run.answer.as_json()})
+    first = procedure_ids[0]
+    content = canonical_json({"procedure": first, "at": run.at.isoformat(), **run.answer.as_json()})
     store = run.connections.evidence()
-    evidence = store.put(run.dag_id, run.day, run.run_id, f"{procedure_id}.json", content, "application/json")
-    run.ledger.record(run.ledger_run, procedure_id, findings, run.answer, [evidence], run.try_number)
+    evidence = store.put(run.dag_id, run.day, run.run_id, f"{first}.json", content, "application/json")
+    for one in procedure_ids:
+        own = [finding for finding in findings if finding.procedure == one]
+        answer = run.answer if one == first else Answer()
+        run.ledger.record(run.ledger_run, one, own, answer, [evidence], run.try_number)
 
 
 def raise_if_red(procedure_id: str, findings: Sequence[Finding]) -> None:
@@ -142,6 +183,17 @@ def _unknown(procedure_id: str, name: str, actual: str, message: str, first_acti
         actual=actual,
         message=f"{procedure_id} {message}",
         first_action=first_action,
+    )
+
+
+def _not_applicable(procedure_id: str, reason: str) -> Finding:
+    return Finding(
+        procedure=procedure_id,
+        name="not due",
+        status=Status.NOT_APPLICABLE,
+        expected="asked at its own cadence",
+        actual="another cadence",
+        message=f"{procedure_id} is not asked in this run: {reason}",
     )
 
 
@@ -176,20 +228,23 @@ def _broke_off(procedure_id: str, error: Exception) -> Finding:
     )
 
 
-def procedure(procedure_id: str, **operator: Any) -> Callable[[Judgement], ProcedureOperator]:
-    """Make a function of a Run the task that carries a procedure of the manual.
+def procedure(
+    procedure_id: str, *, also: Sequence[str] = (), **operator: Any
+) -> Callable[[Judgement], ProcedureOperator]:
+    """Make a function of a Run the task that carries a procedure of the manual, and those ``also`` settled by it.
 
-    The task is named after the function; its documentation is the catalogue's entry and the function's docstring.
+    The task is named after the function; its documentation is the catalogue's entries and the function's docstring.
     Raises ConfigurationError for an id the catalogue does not know.
     """
-    entry = _entry(procedure_id)
+    entries = [_entry(one) for one in (procedure_id, *also)]
 
     def make(function: Judgement) -> ProcedureOperator:
         return ProcedureOperator(
             task_id=function.__name__,
             procedure_id=procedure_id,
+            also=also,
             function=function,
-            doc_md=document(entry, function.__doc__ or ""),
+            doc_md="\n\n".join(document(entry, function.__doc__ or "") for entry in entries),
             **{**BOUNDS, **operator},
         )
 

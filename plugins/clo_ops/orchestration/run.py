@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from clo_ops.ledger import Ledger
     from clo_ops.orchestration.connections import Connections
     from clo_ops.policy import Policy
+    from clo_ops.policy.firing import Firing
+
+# Airflow's run types whose time says what they are for; the others are asked for by somebody or something.
+ON_SCHEDULE = ("scheduled", "backfill")
 
 
 @dataclass
@@ -20,7 +24,7 @@ class Run:
     """One procedure in one run of a DAG.
 
     ``at`` is the run's own time (UTC): a re-run next morning judges the same business day. ``ledger_run`` is the
-    ledger's key of the run. ``answer`` gathers what was asked, for the record.
+    ledger's key of the run. ``answer`` gathers what was asked, for the record. ``firing`` is None outside Airflow.
     """
 
     dag_id: str
@@ -33,11 +37,21 @@ class Run:
     ledger_run: int
     try_number: int = 1
     answer: Answer = field(default_factory=Answer)
+    firing: Firing | None = None
 
     @property
     def day(self) -> date:
         """The business day the run belongs to, in UTC."""
         return self.at.date()
+
+    @property
+    def cadences(self) -> tuple[str, ...]:
+        """The names of the policy's cadences this run stands for."""
+        return self.firing.fired if self.firing else ()
+
+    def why_not_due(self, procedure_id: str) -> str:
+        """Why the procedure is not asked in this run; empty where it is."""
+        return self.firing.why_not_due(procedure_id) if self.firing else ""
 
     def ask(self, probe: Callable[..., Answer], *whom_and_what: Any, **named: Any) -> Answer:
         """Put a probe's question and keep what came back for the ledger and the evidence."""
@@ -54,6 +68,15 @@ def run_time(context: Mapping[str, Any]) -> datetime:
     dag_run = context["dag_run"]
     at: datetime = dag_run.logical_date or dag_run.run_after
     return datetime.fromtimestamp(at.timestamp(), tz=UTC)
+
+
+def run_firing(policy: Policy, dag_run: Any, at: datetime) -> Firing:
+    """The cadences a run stands for: by its time where it runs on schedule, else by its ``cadence`` parameter."""
+    from clo_ops.policy.firing import by_hand, on_schedule
+
+    if str(getattr(dag_run.run_type, "value", dag_run.run_type)) in ON_SCHEDULE:
+        return on_schedule(policy, dag_run.dag_id, at)
+    return by_hand(policy, dag_run.dag_id, (dag_run.conf or {}).get("cadence"))
 
 
 def client_name(dag_id: str, task_id: str) -> str:

@@ -63,6 +63,12 @@ def _runs(cadence: Cadence, at: datetime, calendar: BusinessCalendar | None) -> 
     return not any(True for cron in cadence.superseding_cron for _ in _cron_times(cron, midnight, midnight + DAY))
 
 
+def cron_fires(cadence: Cadence, at: datetime, within: timedelta = timedelta(minutes=1)) -> bool:
+    """Whether a cron expression of ``cadence`` has a time from the minute of ``at`` (aware) on, before ``within``."""
+    start = at.astimezone(UTC).replace(second=0, microsecond=0)
+    return any(True for cron in cadence.cron for _ in _cron_times(cron, start, start + within))
+
+
 def _cron_times(cron: str, start: datetime, end: datetime) -> Iterator[datetime]:
     """The days come from croniter one by one, their hours and minutes at once: a month of minutes in milliseconds."""
     from croniter import croniter  # a tenth of a second that most tasks need not pay

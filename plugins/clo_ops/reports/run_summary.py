@@ -35,6 +35,15 @@ class ProcedureTask:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokenStep:
+    """A task between the procedures (set-up, an act, clean-up) that did not end well."""
+
+    task_id: str
+    state: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProcedureResult:
     """What one procedure found in this run, worst finding first."""
 
@@ -60,10 +69,13 @@ class RunSummary:
     at: datetime
     results: tuple[ProcedureResult, ...]
     link: str
+    broken: tuple[BrokenStep, ...] = ()
 
     @property
     def status(self) -> Status:
-        return worst(finding for result in self.results for finding in result.findings)
+        """The worst of the findings; where all are well but a step broke, nobody knows what that left: unknown."""
+        found = worst(finding for result in self.results for finding in result.findings)
+        return Status.UNKNOWN if self.broken and found is not Status.FAIL else found
 
     @property
     def counts(self) -> Mapping[Status, int]:
@@ -76,12 +88,13 @@ class RunSummary:
 
     @property
     def colour(self) -> str:
-        return "RED" if self.red or not self.results else "GREEN"
+        return "RED" if self.red or self.broken or not self.results else "GREEN"
 
     @property
     def headline(self) -> str:
         said = ", ".join(f"{self.counts[status]} {WORDS[status]}" for status in RANK if self.counts.get(status))
-        return f"{self.colour} {self.title} {self.at:%Y-%m-%d}: {said or 'no procedure ran'}."
+        steps = "".join(f"; step {one.task_id} {one.state}" for one in self.broken)
+        return f"{self.colour} {self.title} {self.at:%Y-%m-%d}: {said or 'no procedure ran'}{steps}."
 
     @property
     def title(self) -> str:
@@ -95,7 +108,16 @@ class RunSummary:
 
     @property
     def first_action(self) -> str:
-        return self.red[0].telling.first_action if self.red else ""
+        if self.red:
+            return self.red[0].telling.first_action
+        return f"read the log of task {self.broken[0].task_id}" if self.broken else ""
+
+    @property
+    def severity(self) -> Severity | None:
+        """Of the finding that speaks for the run; a broken step alone is P2."""
+        if self.red:
+            return self.red[0].telling.severity
+        return Severity.P2 if self.broken else None
 
     def as_text(self) -> str:
         return render("run_summary.txt", summary=self, words=WORDS)
@@ -110,6 +132,7 @@ class RunSummary:
             for one in self.results
             for finding in one.findings
         ]
+        said += [f"{step.task_id} {step.state}" for step in self.broken]
         return sha256("\n".join(said).encode()).hexdigest()[:16]
 
 
@@ -122,17 +145,34 @@ WORDS = {
 }
 
 
-def assemble(ledger: Ledger, run: int, tasks: Sequence[ProcedureTask], *, link: str) -> RunSummary:
+def assemble(
+    ledger: Ledger, run: int, tasks: Sequence[ProcedureTask], *, link: str, broken: Sequence[BrokenStep] = ()
+) -> RunSummary:
     """The run's summary from the ledger's findings, in the order of the page."""
     row, found = ledger.run(run), ledger.findings(run)
-    results = tuple(_result(task, [one for one in found if one.procedure == task.procedure.id]) for task in tasks)
-    return RunSummary(dag_id=row.dag_id, run_id=row.run_id, at=row.at, results=results, link=link)
+    of_task = {task.task_id: [one for one in found if one.procedure in _carried(task, tasks)] for task in tasks}
+    results = tuple(
+        _result(task, [one for one in found if one.procedure == task.procedure.id], of_task[task.task_id])
+        for task in tasks
+    )
+    return RunSummary(row.dag_id, row.run_id, row.at, results, link, tuple(broken))
 
 
-def _result(task: ProcedureTask, findings: list[Finding]) -> ProcedureResult:
-    if not findings or (task.state != "success" and worst(findings) not in RED):
+def _carried(task: ProcedureTask, tasks: Sequence[ProcedureTask]) -> set[str]:
+    return {one.procedure.id for one in tasks if one.task_id == task.task_id}
+
+
+def _result(task: ProcedureTask, findings: list[Finding], of_task: list[Finding]) -> ProcedureResult:
+    if not findings or not _accounts_for(task.state, of_task):
         findings = [*findings, _nobody_looked(task, findings)]
     return ProcedureResult(task, tuple(sorted(findings, key=lambda one: RANK.index(one.status))))
+
+
+def _accounts_for(state: str, findings: Sequence[Finding]) -> bool:
+    """Whether what a task left on record fits how it ended: a red task has red findings, a skipped one was not due."""
+    if state == "skipped":
+        return all(one.status is Status.NOT_APPLICABLE for one in findings)
+    return state == "success" or worst(findings) in RED
 
 
 def _nobody_looked(task: ProcedureTask, findings: Sequence[Finding]) -> Finding:
@@ -159,5 +199,5 @@ def as_message(summary: RunSummary, policy: Policy) -> Message:
         subject=f"[CLO Ops] {summary.headline.rstrip('.')}",
         text=summary.as_text(),
         html=summary.as_html(),
-        severity=summary.red[0].telling.severity if summary.red else None,
+        severity=summary.severity,
     )
