@@ -28,6 +28,7 @@ from clo_ops.policy.morning import (
 )
 from clo_ops.policy.period import Period
 from clo_ops.policy.problems import PolicyRefused, Problem
+from clo_ops.policy.recovery import DrillSpec, Recovery
 from clo_ops.policy.retention import BackupRotation, Retention, RetentionClass
 from clo_ops.policy.severities import (
     AlertClass,
@@ -59,6 +60,7 @@ __all__ = [
     "Cadence",
     "Connections",
     "Contacts",
+    "DrillSpec",
     "Emergency",
     "Endpoint",
     "Frontend",
@@ -78,6 +80,7 @@ __all__ = [
     "PolicyRefused",
     "Problem",
     "Procedure",
+    "Recovery",
     "Retention",
     "RetentionClass",
     "Service",

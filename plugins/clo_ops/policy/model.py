@@ -20,6 +20,7 @@ from clo_ops.policy.morning import (
     Trend,
     WebSocket,
 )
+from clo_ops.policy.recovery import Recovery
 from clo_ops.policy.retention import Retention
 from clo_ops.policy.severities import Contacts, Ladders, Severities, Vendors
 from clo_ops.policy.system import Endpoints, Hosts, Services
@@ -47,6 +48,7 @@ class Policy(Model):
     vendors: Vendors
     procedures: Procedures
     morning: Morning
+    recovery: Recovery
 
     @property
     def night(self) -> Night:

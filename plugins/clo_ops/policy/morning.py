@@ -50,7 +50,7 @@ class SizeBand(Model):
 
 
 class Backups(Cited):
-    """DM-04. ``pattern`` is a file-name glob below the URL of ``connection``; ``rpo`` and ``rto`` are D64's."""
+    """DM-04. ``pattern`` is a file-name glob below the URL of ``connection``."""
 
     connection: Text
     database: Text
@@ -60,8 +60,6 @@ class Backups(Cited):
     maximum_age: Duration
     size_band: SizeBand
     minimum_history: Positive
-    rpo: Duration
-    rto: Duration
 
     @model_validator(mode="after")
     def _older_than_its_interval(self) -> Self:

@@ -135,7 +135,7 @@ def test_windows_kpis_vendors_and_recovery(policy: Policy) -> None:
     responses = {name: one.response for name, one in policy.vendors.items()}
     assert responses["database"] == timedelta(hours=2)
     assert responses["security"] == timedelta(minutes=30)
-    assert (policy.backups.rto, policy.backups.rpo) == (timedelta(hours=4), timedelta(hours=1))
+    assert (policy.recovery.targets.rto, policy.recovery.targets.rpo) == (timedelta(hours=4), timedelta(hours=1))
 
 
 def test_every_figure_has_a_source(policy: Policy) -> None:

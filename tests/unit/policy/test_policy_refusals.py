@@ -24,7 +24,7 @@ ONE_FAULT = [
     ("morning.yaml", "pool_size: 20", "pool_sizes: 20", "connections.pool_sizes", "unknown key", "pool_size"),
     ("hosts.yaml", "mounts: [/]", "mounts: [/]\n  colour: red", "[0].colour", "unknown key 'colour'", "mounts"),
     ("thresholds.yaml", "  unit: percent\n", "", "cpu.unit", "nothing", "one of percent, ms, s, bytes"),
-    ("morning.yaml", "  rto: 4 h\n", "", "backups.rto", "nothing", "a duration with its unit"),
+    ("recovery.yaml", "  rto: 4 h\n", "", "targets.rto", "nothing", "a duration with its unit"),
     # units
     ("thresholds.yaml", "window: 5 min", "window: 5", "cpu.window", "5", "a duration with its unit"),
     ("thresholds.yaml", "unit: percent", "unit: procent", "cpu.unit", "'procent'", "one of percent"),
