@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -30,11 +30,24 @@ class NotUp(RuntimeError):
 
 
 class Launch:
-    """One start of the demo in a state directory. ``say`` is told each step as it is done."""
+    """One start of the demo in a state directory. ``say`` is told each step as it is done.
 
-    def __init__(self, directory: Path, say: Callable[[str], None]) -> None:
-        self.system = DemoSystem(directory, world=WORLD, backups=False, ports=ALL_PREFERRED, say=say)
+    ``ports`` are those preferred, any free ones without it; ``settings`` are environment variables that Airflow's
+    components get on top of the demo's own (tests and benchmarks: other DAG folders, a shorter heartbeat).
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        say: Callable[[str], None],
+        *,
+        world: World = WORLD,
+        ports: Mapping[str, int] = ALL_PREFERRED,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self.system = DemoSystem(directory, world=world, backups=False, ports=ports, say=say)
         self.stack = self.system.stack
+        self.settings = dict(settings or {})
         self.say = say
 
     @property
@@ -124,7 +137,7 @@ class Launch:
         metadata = self.ops.url(airflow.METADATA_DATABASE, "airflow")
         hidden = self.stack.read()["secrets"]["airflow"]
         values = airflow.environment(self.stack, ROOT, metadata_url=metadata, port=port, hidden=hidden)
-        return port, self.stack.set_environment("airflow", values)
+        return port, self.stack.set_environment("airflow", values | self.settings)
 
     def _wait_for(self, api: AirflowApi, dag_id: str) -> None:
         deadline = time.monotonic() + HEALTH_SECONDS
