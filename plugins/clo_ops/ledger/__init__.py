@@ -4,9 +4,12 @@ from clo_ops.findings.statements import StatementRow, StatementSnapshot
 from clo_ops.ledger.errors import LedgerConflict, LedgerUnavailable
 from clo_ops.ledger.ledger import Ledger
 from clo_ops.ledger.records import (
+    AlertRow,
     BackupRow,
     BaselineResult,
     Evidence,
+    Heartbeat,
+    IncidentAction,
     IncidentEvent,
     IncidentRow,
     Message,
@@ -17,9 +20,12 @@ from clo_ops.ledger.records import (
 )
 
 __all__ = [
+    "AlertRow",
     "BackupRow",
     "BaselineResult",
     "Evidence",
+    "Heartbeat",
+    "IncidentAction",
     "IncidentEvent",
     "IncidentRow",
     "Ledger",

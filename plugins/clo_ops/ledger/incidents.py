@@ -119,7 +119,7 @@ class Incidents(Store):
             if level <= known["escalation_level"] or known["closed_at"] is not None:
                 return _incident(known)
             _event(connection, incident, "escalated", at, detail=f"level {level}: {to}")
-            reached = {"escalation_level": level, "escalated_to": to, "escalated_at": aware(at)}
+            reached: dict[str, Any] = {"escalation_level": level, "escalated_to": to, "escalated_at": aware(at)}
             return _incident(_change(connection, incident, **reached))
 
     def close_incident(self, incident: int, by: str, at: datetime, reason: str) -> IncidentRow:
@@ -146,6 +146,13 @@ class Incidents(Store):
         with self.transaction() as connection:
             rows = connection.execute(query.order_by(TABLE.c.severity, TABLE.c.opened_at, TABLE.c.id)).mappings()
             return [_incident(row) for row in rows]
+
+    def open_incident_of(self, cause: str) -> IncidentRow | None:
+        """The open incident of this cause, None where there is none."""
+        query = select(TABLE).where(TABLE.c.cause == cause, TABLE.c.closed_at.is_(None))
+        with self.transaction() as connection:
+            row = connection.execute(query).mappings().one_or_none()
+            return None if row is None else _incident(row)
 
     def incident_events(self, since: datetime, until: datetime) -> list[IncidentEvent]:
         """What happened to incidents with since <= at < until, in order."""

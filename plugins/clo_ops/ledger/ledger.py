@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from clo_ops.ledger import schema_version
+from clo_ops.ledger.alerts import Alerts
 from clo_ops.ledger.backups import Backups
+from clo_ops.ledger.incident_record import IncidentRecord
 from clo_ops.ledger.incidents import Incidents
 from clo_ops.ledger.messages import Messages
 from clo_ops.ledger.mornings import Mornings
 from clo_ops.ledger.runs import Runs
 
 
-class Ledger(Runs, Mornings, Incidents, Messages, Backups):
+class Ledger(Runs, Mornings, Incidents, IncidentRecord, Alerts, Messages, Backups):
     """``Ledger(url_or_engine, client_name="clo_ops")``; a context manager, else call ``close()``.
 
-    Every call is one transaction, bounded by a connect and lock timeout of 5 s and a statement timeout of 30 s, and
-    safe to repeat. Times must be aware. Raises LedgerUnavailable where the database cannot be reached in time, and
-    ConfigurationError where its schema is missing or older than this code.
+    Every call is one transaction (calls inside ``with ledger.transaction():`` share that one), bounded by a connect
+    and lock timeout of 5 s and a statement timeout of 30 s, and safe to repeat. Times must be aware. Raises
+    LedgerUnavailable where the database cannot be reached in time, and ConfigurationError where its schema is missing
+    or older than this code.
     """
 
     def migrate(self) -> str:

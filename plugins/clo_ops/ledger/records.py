@@ -83,9 +83,36 @@ class IncidentRow:
     closed_at: datetime | None
     closed_by: str
     close_reason: str
+    resolution_due_at: datetime | None = None
+    update_due_at: datetime | None = None
+    acknowledgement_expired_at: datetime | None = None
+    mitigated_at: datetime | None = None
+    dag_run: str = ""
+
+    @property
+    def open(self) -> bool:
+        return self.closed_at is None
 
 
-EventKind = Literal["opened", "seen", "severity_raised", "acknowledged", "escalated", "closed"]
+EventKind = Literal[
+    "opened",
+    "seen",
+    "severity_raised",
+    "severity_lowered",
+    "acknowledged",
+    "acknowledgement_expired",
+    "escalated",
+    "told",
+    "updated",
+    "update_overdue",
+    "noted",
+    "diagnosed",
+    "mitigated",
+    "checked",
+    "action",
+    "reviewed",
+    "closed",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +127,40 @@ class IncidentEvent:
     actor: str
     detail: str
     run_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentAction:
+    """What a review decided to do: who, by when, and since when it is done."""
+
+    id: int
+    incident_id: int
+    title: str
+    owner: str
+    due_at: datetime
+    done_at: datetime | None
+    done_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlertRow:
+    """One alert as last looked at. ``state`` is the rule's memory as plain JSON."""
+
+    rule: str
+    labels: Mapping[str, str]
+    state: Mapping[str, object]
+    level: str
+    value: float | None
+    looked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """That something of ours was alive at a time."""
+
+    name: str
+    at: datetime
+    detail: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,6 +175,11 @@ incidents = Table(
     Column("closed_at", Instant),
     _words("closed_by"),
     _words("close_reason"),
+    Column("resolution_due_at", Instant),
+    Column("update_due_at", Instant),
+    Column("acknowledgement_expired_at", Instant),
+    Column("mitigated_at", Instant),
+    _words("dag_run"),
     Index("incidents_one_open_per_cause", "cause", unique=True, postgresql_where=text("closed_at IS NULL")),
     Index("incidents_opened_at_idx", "opened_at"),
 )
@@ -191,6 +196,7 @@ incident_events = Table(
     _run(nullable=True),
     _recorded_at(),
     Index("incident_events_at_idx", "at"),
+    Index("incident_events_incident_id_idx", "incident_id", "id"),
     Index(
         "incident_events_one_sighting",
         "incident_id",
@@ -198,6 +204,49 @@ incident_events = Table(
         unique=True,
         postgresql_where=text("kind IN ('opened', 'seen')"),
     ),
+)
+
+# Each step of a ladder and each notice is told once: its row says that it was, and when.
+incident_steps = Table(
+    "incident_steps",
+    metadata,
+    Column("incident_id", BigInteger, ForeignKey("clo_ops.incidents.id"), primary_key=True),
+    Column("step", CleanText, primary_key=True),
+    Column("told_at", Instant, nullable=False),
+)
+
+incident_actions = Table(
+    "incident_actions",
+    metadata,
+    _id(),
+    Column("incident_id", BigInteger, ForeignKey("clo_ops.incidents.id"), nullable=False),
+    Column("title", CleanText, nullable=False),
+    Column("owner", CleanText, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("done_at", Instant),
+    _words("done_by"),
+    _recorded_at(),
+    UniqueConstraint("incident_id", "title", name="incident_actions_incident_id_title_key"),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("rule", CleanText, primary_key=True),
+    Column("labels_digest", LargeBinary, primary_key=True),
+    Column("labels", CleanJson, nullable=False, server_default=text("'{}'")),
+    Column("state", CleanJson, nullable=False),
+    Column("level", CleanText, nullable=False),
+    Column("value", Double),
+    Column("looked_at", Instant, nullable=False),
+)
+
+heartbeats = Table(
+    "heartbeats",
+    metadata,
+    Column("name", CleanText, primary_key=True),
+    Column("at", Instant, nullable=False),
+    _words("detail"),
 )
 
 outbox = Table(

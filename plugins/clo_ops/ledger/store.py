@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -76,6 +77,7 @@ class Store:
     def __init__(self, url_or_engine: str | URL | Engine, client_name: str = "clo_ops") -> None:
         self._owns_engine = not isinstance(url_or_engine, Engine)
         self.engine = url_or_engine if isinstance(url_or_engine, Engine) else connect_engine(url_or_engine, client_name)
+        self._joined = threading.local()
 
     def __str__(self) -> str:
         return self.engine.url.render_as_string(hide_password=True)
@@ -110,9 +112,20 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """One transaction. Raises LedgerUnavailable (worth a retry) or ConfigurationError (schema missing or old)."""
+        """One transaction; inside another of the same thread, that one: what belongs together is kept or lost together.
+
+        Raises LedgerUnavailable (worth a retry) or ConfigurationError (schema missing or old).
+        """
+        outer: Connection | None = getattr(self._joined, "connection", None)
+        if outer is not None:
+            yield outer
+            return
         with self.errors_in_words(), self.engine.begin() as connection:
-            yield connection
+            self._joined.connection = connection
+            try:
+                yield connection
+            finally:
+                self._joined.connection = None
 
     @contextmanager
     def streamed(self, query: Select[Any]) -> Iterator[MappingResult]:
