@@ -25,11 +25,11 @@ from clo_ops.findings import (
     ConfigurationError,
     CouldNotCheck,
     Finding,
-    Severity,
     Status,
     worst,
 )
 from clo_ops.orchestration.connections import Connections
+from clo_ops.orchestration.recording import Judgement, carry_out, not_applicable, nothing_found
 from clo_ops.orchestration.run import Run, client_name, run_firing, run_time
 from clo_ops.policy import digest, load_policy
 
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from clo_ops.policy import Procedure
-
-Judgement = Callable[[Run], Sequence[Finding]]
 
 # A failed check and a wrong configuration stay what they are however often they are asked; silence may end.
 RETRIES = ExceptionRetryPolicy(
@@ -77,11 +75,7 @@ class ProcedureOperator(BaseOperator):
             findings = self._not_due(run)
             due = [one for one in self.procedure_ids if one not in {finding.procedure for finding in findings}]
             if due:
-                # Recorded first: a task killed at any instant from here on leaves "unknown", never an old pass.
-                record_each(run, due, [_not_finished(one) for one in due])
-                judged = [finding for finding in self.judge(run, due) if finding.procedure in due]
-                record_each(run, due, judged)
-                findings += judged
+                findings += [one for one in carry_out(run, due, self.judge) if one.procedure in due]
         for finding in findings:
             self.log.info("%s %s %s", finding.status.upper(), finding.name, finding.message)
         if not due:
@@ -92,26 +86,17 @@ class ProcedureOperator(BaseOperator):
     def _not_due(self, run: Run) -> list[Finding]:
         """On the record before anything is asked: a day or cadence that does not want the procedure."""
         reasons = {one: run.why_not_due(one) for one in self.procedure_ids}
-        findings = [_not_applicable(one, reason) for one, reason in reasons.items() if reason]
+        findings = [not_applicable(one, reason) for one, reason in reasons.items() if reason]
         for finding in findings:
             run.ledger.record(run.ledger_run, finding.procedure, [finding], Answer(), [], run.try_number)
         return findings
 
-    def judge(self, run: Run, due: Sequence[str] = ()) -> list[Finding]:
-        """What the procedure found. A procedure that broke off has found out nothing, and that is on the record too.
-
-        Raises ValueError for a finding of a procedure that is not the task's.
-        """
-        due = due or self.procedure_ids
-        try:
-            findings = list(self.function(run))
-            if strangers := {finding.procedure for finding in findings} - set(self.procedure_ids):
-                raise ValueError(f"{self.task_id} judges {', '.join(self.procedure_ids)}, not {sorted(strangers)}")
-        except Exception as error:
-            record_each(run, due, [_broke_off(one, error) for one in due])
-            raise
-        said = {finding.procedure for finding in findings}
-        return [*findings, *(_nothing_found(one) for one in due if one not in said)]
+    def judge(self, run: Run) -> list[Finding]:
+        """What the procedure found. Raises ValueError for a finding of a procedure that is not the task's."""
+        findings = list(self.function(run))
+        if strangers := {finding.procedure for finding in findings} - set(self.procedure_ids):
+            raise ValueError(f"{self.task_id} judges {', '.join(self.procedure_ids)}, not {sorted(strangers)}")
+        return findings
 
 
 @contextmanager
@@ -133,33 +118,15 @@ def open_run(context: Mapping[str, Any], task_id: str) -> Iterator[Run]:
             ledger_run=key,
             try_number=context["ti"].try_number,
             firing=run_firing(policy, dag_run, at),
+            params=dict(context.get("params") or {}),
         )
-
-
-def record(run: Run, procedure_id: str, findings: Sequence[Finding]) -> None:
-    """Keep what was asked as evidence, and findings and measurements in the ledger, in place of an earlier try's."""
-    record_each(run, [procedure_id], findings)
-
-
-def record_each(run: Run, procedure_ids: Sequence[str], findings: Sequence[Finding]) -> None:
-    """The same for several procedures settled by one question: its measurements are on record once, with the first."""
-    from clo_ops.ledger.evidence import canonical_json
-
-    first = procedure_ids[0]
-    content = canonical_json({"procedure": first, "at": run.at.isoformat(), **run.answer.as_json()})
-    store = run.connections.evidence()
-    evidence = store.put(run.dag_id, run.day, run.run_id, f"{first}.json", content, "application/json")
-    for one in procedure_ids:
-        own = [finding for finding in findings if finding.procedure == one]
-        answer = run.answer if one == first else Answer()
-        run.ledger.record(run.ledger_run, one, own, answer, [evidence], run.try_number)
 
 
 def raise_if_red(procedure_id: str, findings: Sequence[Finding]) -> None:
     status = worst(findings)
     if status not in (Status.FAIL, Status.UNKNOWN):
         return
-    red = [finding for finding in findings if finding.status is status] or [_nothing_found(procedure_id)]
+    red = [finding for finding in findings if finding.status is status] or [nothing_found(procedure_id)]
     error = CheckFailed if status is Status.FAIL else CouldNotCheck
     raise error(
         f"{procedure_id}: " + " ".join(finding.message for finding in red[:5]),
@@ -171,61 +138,6 @@ def raise_if_red(procedure_id: str, findings: Sequence[Finding]) -> None:
 def tally(findings: Sequence[Finding]) -> dict[str, int]:
     """How many findings of each status: the task's return value, shown in the UI."""
     return {status.value: sum(finding.status is status for finding in findings) for status in Status}
-
-
-def _unknown(procedure_id: str, name: str, actual: str, message: str, first_action: str) -> Finding:
-    return Finding(
-        procedure=procedure_id,
-        name=name,
-        status=Status.UNKNOWN,
-        severity=Severity.P2,
-        expected="the procedure to run to its end and judge something",
-        actual=actual,
-        message=f"{procedure_id} {message}",
-        first_action=first_action,
-    )
-
-
-def _not_applicable(procedure_id: str, reason: str) -> Finding:
-    return Finding(
-        procedure=procedure_id,
-        name="not due",
-        status=Status.NOT_APPLICABLE,
-        expected="asked at its own cadence",
-        actual="another cadence",
-        message=f"{procedure_id} is not asked in this run: {reason}",
-    )
-
-
-def _not_finished(procedure_id: str) -> Finding:
-    return _unknown(
-        procedure_id,
-        "not finished",
-        "started",
-        "was started and has not come to an end: it is running, or its worker was killed.",
-        "Look at the task's state; where it is not running, clear it to run it again.",
-    )
-
-
-def _nothing_found(procedure_id: str) -> Finding:
-    return _unknown(
-        procedure_id,
-        "nothing was judged",
-        "no finding",
-        "judged nothing: nobody looked.",
-        "Read the task's log; this is a fault in the procedure itself.",
-    )
-
-
-def _broke_off(procedure_id: str, error: Exception) -> Finding:
-    said = str(error).strip().splitlines()
-    return _unknown(
-        procedure_id,
-        "broke off",
-        type(error).__name__,
-        f"broke off: {type(error).__name__}: {said[0] if said else 'no message'}",
-        "Read the task's log, mend what it names, and clear the task to run it again.",
-    )
 
 
 def procedure(

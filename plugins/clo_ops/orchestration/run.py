@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from clo_ops.findings import Answer
 
 if TYPE_CHECKING:
-    from clo_ops.ledger import Ledger
+    from clo_ops.ledger import Evidence, Ledger
     from clo_ops.orchestration.connections import Connections
     from clo_ops.policy import Policy
     from clo_ops.policy.firing import Firing
@@ -25,6 +25,7 @@ class Run:
 
     ``at`` is the run's own time (UTC): a re-run next morning judges the same business day. ``ledger_run`` is the
     ledger's key of the run. ``answer`` gathers what was asked, for the record. ``firing`` is None outside Airflow.
+    ``params`` are what the form of a run by hand says; ``evidence`` are files kept beside what was asked.
     """
 
     dag_id: str
@@ -38,6 +39,8 @@ class Run:
     try_number: int = 1
     answer: Answer = field(default_factory=Answer)
     firing: Firing | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    evidence: list[Evidence] = field(default_factory=list)
 
     @property
     def day(self) -> date:
@@ -61,6 +64,12 @@ class Run:
         """Add an answer to what is recorded."""
         self.answer += answer
         return answer
+
+    def attach(self, name: str, data: bytes, media_type: str) -> Evidence:
+        """Keep a file as evidence of this procedure, in place of one of that name. Raises CouldNotCheck."""
+        kept = self.connections.evidence().put(self.dag_id, self.day, self.run_id, name, data, media_type)
+        self.evidence = [*(one for one in self.evidence if one.name != name), kept]
+        return kept
 
 
 def run_time(context: Mapping[str, Any]) -> datetime:

@@ -8,8 +8,9 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk.definitions.retry_policy import RetryAction
 
-from clo_ops.findings import CheckFailed, ConfigurationError, CouldNotCheck, Finding, Severity, Status
+from clo_ops.findings import Answer, CheckFailed, ConfigurationError, CouldNotCheck, Finding, Severity, Status
 from clo_ops.orchestration.procedure import RETRIES, ProcedureOperator, document, procedure, raise_if_red, tally
+from clo_ops.orchestration.recording import carry_out
 from clo_ops.orchestration.run import run_time
 from clo_ops.policy import load_policy
 
@@ -74,9 +75,17 @@ def test_the_decorator_makes_a_task_named_after_the_function_with_its_page():
 
 
 def test_a_procedure_that_says_nothing_or_breaks_off_is_unknown_not_green():
-    run = SimpleNamespace()
-    silent = procedure("DM-05")(_named("silent", lambda _: []))
-    assert [one.status for one in silent.judge(run)] == [Status.UNKNOWN]
+    recorded = []
+    run = SimpleNamespace(
+        dag_id="d", run_id="r", day=None, at=datetime(2026, 11, 23, 8, tzinfo=UTC), answer=Answer(), evidence=[]
+    )
+    run.connections = SimpleNamespace(evidence=lambda: SimpleNamespace(put=lambda *_: None))
+    run.ledger = SimpleNamespace(record=lambda run, procedure, findings, *_: recorded.append(findings[0]))
+    run.ledger_run = run.try_number = 1
+    assert [one.status for one in carry_out(run, ["DM-05"], lambda _: [])] == [Status.UNKNOWN]
+    with pytest.raises(ZeroDivisionError):
+        carry_out(run, ["DM-05"], lambda _: 1 // 0)
+    assert [one.name for one in recorded] == ["not finished", "nothing was judged", "not finished", "broke off"]
 
 
 def _named(name, function):
@@ -106,3 +115,22 @@ def test_the_page_of_a_task_names_id_section_and_first_action():
     assert page.startswith("### DM-04 ")
     assert entry.first_action in page
     assert entry.lines in page
+
+
+def test_one_question_may_settle_several_procedures_each_with_its_own_findings():
+    both = procedure("DM-05", also=("DM-06",))(_named("both", lambda _: [finding(Status.PASS)]))
+    assert both.procedure_ids == ("DM-05", "DM-06")
+    assert "### DM-06" in both.doc_md
+    assert [(one.procedure, one.status) for one in both.judge(SimpleNamespace())] == [
+        ("DM-05", Status.PASS),
+        ("DM-06", Status.UNKNOWN),
+    ]
+
+
+def test_a_finding_of_somebody_elses_procedure_is_refused(monkeypatch):
+    kept = []
+    monkeypatch.setattr("clo_ops.orchestration.procedure.record_each", lambda *what: kept.append(what))
+    stray = procedure("DM-06")(_named("stray", lambda _: [finding(Status.PASS)]))
+    with pytest.raises(ValueError, match=r"stray judges DM-06, not \['DM-05'\]"):
+        stray.judge(SimpleNamespace())
+    assert [one.status for _, _, found in kept for one in found] == [Status.UNKNOWN]
