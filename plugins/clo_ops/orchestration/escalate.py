@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ from clo_ops.findings import Severity
 from clo_ops.orchestration.connections import Connections
 from clo_ops.orchestration.run import client_name
 from clo_ops.policy import load_policy
+from clo_ops.rules.rota import people
 
 if TYPE_CHECKING:
     from clo_ops.policy import Policy
@@ -67,8 +69,6 @@ def run_failed(context: Mapping[str, Any]) -> None:
 
 def tell_management(escalation: Escalation) -> None:
     """Put the message into the outbox, then try to deliver; what cannot go out now goes with the next delivery."""
-    from datetime import UTC, datetime
-
     from clo_ops.escalation.outbox import deliver
 
     policy = load_policy()
@@ -79,10 +79,11 @@ def tell_management(escalation: Escalation) -> None:
         log.info("escalation %s: %s", escalation.dedup_key, report)
 
 
-def mailboxes(policy: Policy, group: str) -> list[str]:
-    """The mail addresses of a group of contacts.yaml."""
-    people = [policy.contacts.people[name] for name in policy.contacts.groups[group]]
-    return [person.email for person in people if person.email]
+def mailboxes(policy: Policy, group: str, at: datetime | None = None) -> list[str]:
+    """The mail addresses of a group of contacts.yaml, at ``at`` (now, where nothing is said)."""
+    names = people(policy.contacts.groups[group], at or datetime.now(UTC), policy)
+    found = [policy.contacts.people[name] for name in names]
+    return [person.email for person in found if person.email]
 
 
 def _message(escalation: Escalation, policy: Policy) -> Any:

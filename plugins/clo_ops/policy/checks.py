@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from clo_ops.findings import Severity
+from clo_ops.policy.alerting import ON_CALL
 from clo_ops.policy.calendar import country_known
 from clo_ops.policy.problems import Location, did_you_mean
 from clo_ops.policy.units import as_text
@@ -145,7 +146,7 @@ def _ladder_contacts(sections: Sections) -> Iterator[Fault]:
         for index, level in enumerate(ladder.levels):
             for position, contact in enumerate(level.contacts):
                 location = (name, "levels", index, "contacts", position)
-                yield from _nowhere("ladders", location, contact, people, "the people of contacts.yaml")
+                yield from _nowhere("ladders", location, contact, [*people, *ON_CALL], "the people of contacts.yaml")
 
 
 def _groups(sections: Sections) -> Iterator[Fault]:
@@ -153,7 +154,20 @@ def _groups(sections: Sections) -> Iterator[Fault]:
     for group, members in contacts.groups.items():
         for index, member in enumerate(members):
             location = ("groups", group, index)
-            yield from _nowhere("contacts", location, member, contacts.people, "the people of contacts.yaml")
+            known = [*contacts.people, *ON_CALL]
+            yield from _nowhere("contacts", location, member, known, "the people of contacts.yaml")
+
+
+def _rota(sections: Sections) -> Iterator[Fault]:
+    rota, people = sections["alerting"].rota, sections["contacts"].people
+    named = {
+        ("rota", role, index): name
+        for role in ("primary", "secondary")
+        for index, name in enumerate(getattr(rota, role))
+    }
+    named |= {("rota", "overrides", index, "person"): one.person for index, one in enumerate(rota.overrides)}
+    for location, name in named.items():
+        yield from _nowhere("alerting", location, name, people, "the people of contacts.yaml")
 
 
 def _notices(sections: Sections) -> Iterator[Fault]:
@@ -202,6 +216,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Sections], Iterator[Fault]]], ...
     (("morning", "thresholds"), _trend),
     (("ladders", "contacts"), _ladder_contacts),
     (("contacts",), _groups),
+    (("alerting", "contacts"), _rota),
     (("severities", "contacts"), _notices),
     (("ladders", "severities"), _ladder_steps),
     (("business_calendar",), _country),

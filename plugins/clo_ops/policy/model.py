@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from clo_ops.policy.alerting import Alerting
 from clo_ops.policy.base import Model
 from clo_ops.policy.cadences import BusinessCalendar, Cadences, Windows
 from clo_ops.policy.catalogue import Kpis, Procedures
@@ -49,6 +50,7 @@ class Policy(Model):
     procedures: Procedures
     morning: Morning
     recovery: Recovery
+    alerting: Alerting
 
     @property
     def night(self) -> Night:

@@ -13,11 +13,18 @@ from clo_ops.policy.units import Duration, Number, Unit, refuse
 Statistic = Literal["last", "mean", "median", "p95", "maximum", "sum"]
 
 
+AlertClassName = Literal["low", "medium", "high"]
+
+
 class Level(Model):
-    """Raised strictly above ``above``, cleared at or below ``clear_at``; both in the threshold's unit."""
+    """Raised strictly above ``above``, cleared at or below ``clear_at``; both in the threshold's unit.
+
+    ``alert`` is the manual's class of the alert it raises (L47-L60), which gives its priority.
+    """
 
     above: Number
     clear_at: Number
+    alert: AlertClassName
 
     @model_validator(mode="after")
     def _clears_below(self) -> Self:

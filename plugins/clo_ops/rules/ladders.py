@@ -13,6 +13,7 @@ from datetime import datetime
 from clo_ops.findings import Severity
 from clo_ops.policy import Policy
 from clo_ops.rules.clocks import clocks
+from clo_ops.rules.rota import people
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,10 @@ def rungs(severity: Severity, detected_at: datetime, policy: Policy) -> tuple[Ru
     clock = clocks(severity, detected_at, policy)
     response, resolution = clock.response_due - detected_at, clock.resolution_due - detected_at
     all_rungs = (
-        Rung(name, number, step.role, step.contacts, detected_at + step.after.after(response, resolution))
+        Rung(name, number, step.role, people(step.contacts, at, policy), at)
         for name, ladder in policy.ladders.items()
         for number, step in enumerate(ladder.levels, start=1)
+        for at in [detected_at + step.after.after(response, resolution)]
     )
     return tuple(sorted(all_rungs, key=lambda rung: (rung.at, rung.ladder, rung.level)))
 
@@ -55,8 +57,9 @@ def rungs(severity: Severity, detected_at: datetime, policy: Policy) -> tuple[Ru
 def notices(severity: Severity, detected_at: datetime, policy: Policy) -> tuple[Notice, ...]:
     """Every group the severity names, in order of time."""
     all_notices = (
-        Notice(one.group, policy.contacts.groups[one.group], detected_at + one.within, one.only_when or "")
+        Notice(one.group, people(policy.contacts.groups[one.group], at, policy), at, one.only_when or "")
         for one in policy.severities[severity].notify
+        for at in [detected_at + one.within]
     )
     return tuple(sorted(all_notices, key=lambda notice: (notice.at, notice.group)))
 

@@ -37,7 +37,7 @@ ONE_FAULT = [
     # order of levels
     ("thresholds.yaml", "above: 70,", "above: 85,", "cpu.warning.above", "85 percent", "below critical.above (85"),
     ("thresholds.yaml", "clear_at: 65", "clear_at: 70", "cpu.warning.clear_at", "70", "below above (70)"),
-    ("thresholds.yaml", "clear_at: 80}", "clear_at: 90}", "cpu.critical.clear_at", "90", "below above (85)"),
+    ("thresholds.yaml", "clear_at: 80,", "clear_at: 90,", "cpu.critical.clear_at", "90", "below above (85)"),
     ("morning.yaml", "75 %", "90 %", "connections.warning_percent", "90 %", "below critical_percent (90 %)"),
     (
         "morning.yaml",
@@ -197,7 +197,7 @@ ONE_FAULT = [
         "memory:\n  title",
         "cpu:\n  title",
         "cpu",
-        "a second time (first on line 5)",
+        "a second time (first on line 7)",
         "every key once",
     ),
     # what a check needs
@@ -279,7 +279,7 @@ def test_the_message_reads_as_one_sentence_per_problem(site: Any) -> None:
     with pytest.raises(ConfigurationError) as refused:
         site.load()
     assert (
-        "thresholds.yaml line 13, cpu.warning.above: given 95 percent, allowed: below critical.above (85 percent). "
+        "thresholds.yaml line 15, cpu.warning.above: given 95 percent, allowed: below critical.above (85 percent). "
         "Do: lower the warning or raise the critical level"
     ) in str(refused.value)
     assert str(site.directory) in str(refused.value)
@@ -288,7 +288,7 @@ def test_the_message_reads_as_one_sentence_per_problem(site: Any) -> None:
 # Files that are no YAML, or YAML that means something else than it seems to.
 def test_bad_yaml_is_named_with_its_line(site: Any) -> None:
     problem = site.edit("thresholds.yaml", "above: 70,", "above: > 70%,").problem()
-    assert (problem.file, problem.line, problem.allowed) == ("thresholds.yaml", 13, "YAML")
+    assert (problem.file, problem.line, problem.allowed) == ("thresholds.yaml", 15, "YAML")
 
 
 def test_an_empty_file(site: Any) -> None:

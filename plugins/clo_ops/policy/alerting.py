@@ -1,0 +1,105 @@
+"""How the watch looks, when it keeps quiet, and who is on call (manual L38, L319, L452-L456)."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+
+from clo_ops.policy.base import Cited, Model, Positive, Text, Texts
+from clo_ops.policy.units import Duration, local_time, refuse
+
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+# Names that stand for whoever the rota names at the time.
+ON_CALL: dict[str, Literal["primary", "secondary"]] = {
+    "primary on call": "primary",
+    "secondary on call": "secondary",
+}
+WEEKLY_FORM = 'a weekday and a time, such as "Mon 09:00"'
+
+
+class Watch(Cited):
+    """One look ``every`` so often; a probe silent for ``answer_within`` has no data in that look."""
+
+    every: Duration
+    answer_within: Duration
+    silent_for: Duration
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not timedelta(0) < self.answer_within < self.every:
+            raise refuse(self.answer_within, f"above 0 and below every ({self.every})", key="answer_within")
+        if self.silent_for < 3 * self.every:
+            raise refuse(self.silent_for, f"at least three looks ({3 * self.every})", key="silent_for")
+        return self
+
+
+class Flapping(Cited):
+    """``changes`` changes of level within ``within``; over after ``quiet`` without any (rules.alerts.Damping)."""
+
+    changes: Positive
+    within: Duration
+    quiet: Duration
+
+    @model_validator(mode="after")
+    def _is_more_than_an_alert(self) -> Self:
+        if self.changes < 3:
+            raise refuse(self.changes, "3 or more: an alert and its all-clear are two", key="changes")
+        return self
+
+
+def _weekly(given: Any) -> tuple[int, str]:
+    day, _, clock = given.partition(" ") if isinstance(given, str) else ("", "", "")
+    if day not in WEEKDAYS:
+        raise refuse(given, WEEKLY_FORM)
+    return WEEKDAYS.index(day), f"{local_time(clock):%H:%M}"
+
+
+def _as_written(moment: tuple[int, str]) -> str:
+    return f"{WEEKDAYS[moment[0]]} {moment[1]}"
+
+
+class Override(Model):
+    """Days on which somebody else is on call: ``from`` and ``until`` are both included."""
+
+    first: Annotated[date, Field(alias="from")]
+    until: date
+    role: Literal["primary", "secondary"]
+    person: Text
+
+    @model_validator(mode="after")
+    def _forwards(self) -> Self:
+        if self.until < self.first:
+            raise refuse(self.until, f"{self.first} or later", key="until")
+        return self
+
+
+class Rota(Cited):
+    """Who is on call; with several names each takes a week, from one hand-over to the next."""
+
+    hand_over: Annotated[tuple[int, str], BeforeValidator(_weekly), PlainSerializer(_as_written)]
+    primary: Annotated[Texts, Field(min_length=1)]
+    secondary: Annotated[Texts, Field(min_length=1)]
+    overrides: tuple[Override, ...] = ()
+
+
+class AcknowledgeLink(Cited):
+    valid_for: Duration
+
+
+class SecondPath(Cited):
+    """The Airflow connection that holds an Apprise URL; used once mail has been undeliverable for ``after``."""
+
+    connection: Text
+    after: Duration
+
+
+class Alerting(Model):
+    """alerting.yaml."""
+
+    watch: Watch
+    flapping: Flapping
+    rota: Rota
+    acknowledge_link: AcknowledgeLink
+    second_path: SecondPath
