@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ from jinja2 import UndefinedError
 
 from clo_ops.findings import Finding, Severity, Status
 from clo_ops.policy import load_policy
-from clo_ops.reports.run_summary import ProcedureTask, as_message, assemble
+from clo_ops.reports.run_summary import BrokenStep, ProcedureTask, as_message, assemble
 from clo_ops.reports.templates import _environment
 
 AT = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -110,3 +111,30 @@ def test_the_same_verdict_is_one_mail_and_another_verdict_another():
 def test_an_unknown_name_in_a_template_is_an_error():
     with pytest.raises(UndefinedError):
         _environment().from_string("{{ nobody }}").render()
+
+
+def test_a_step_that_broke_is_red_named_and_mailed_anew():
+    clean = assemble(Record(finding(Status.PASS)), 1, [task()], link="http://a")
+    broken = [BrokenStep("remove_place", "failed", "http://a/remove")]
+    summary = assemble(Record(finding(Status.PASS)), 1, [task()], link="http://a", broken=broken)
+    assert (summary.colour, summary.status, summary.severity) == ("RED", Status.UNKNOWN, Severity.P2)
+    assert "step remove_place failed" in summary.headline
+    assert "remove_place: failed; its log: http://a/remove" in summary.as_text()
+    assert "remove_place" in summary.as_html()
+    assert summary.digest() != clean.digest()
+
+
+def test_a_skipped_task_is_not_applicable_only_where_the_record_says_so():
+    not_due = assemble(Record(finding(Status.NOT_APPLICABLE)), 1, [task(state="skipped")], link="http://a")
+    cut_off = assemble(Record(finding(Status.PASS)), 1, [task(state="skipped")], link="http://a")
+    assert (not_due.status, not_due.colour) == (Status.NOT_APPLICABLE, "GREEN")
+    assert (cut_off.status, cut_off.colour) == (Status.UNKNOWN, "RED")
+
+
+def test_of_two_procedures_in_one_task_the_failure_of_one_leaves_the_others_pass():
+    both = [replace(task(state="failed"), procedure=load_policy().procedures[one]) for one in ("DM-05", "DM-06")]
+    found = [replace(finding(Status.FAIL), procedure="DM-05"), replace(finding(Status.PASS), procedure="DM-06")]
+    summary = assemble(Record(*found), 1, both, link="http://a")
+    assert [one.status for one in summary.results] == [Status.FAIL, Status.PASS]
+    killed = assemble(Record(found[1]), 1, both, link="http://a")
+    assert [one.status for one in killed.results] == [Status.UNKNOWN, Status.UNKNOWN]
