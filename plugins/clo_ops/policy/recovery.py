@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from clo_ops.policy.base import Cited, Flag, Frozen, Model, Positive, Text
+from clo_ops.policy.failover import Application, Failover, Replication
 from clo_ops.policy.units import Bytes, Duration, Number, as_text, refuse
 
 PlaceKind = Literal["docker", "local"]
@@ -136,6 +137,9 @@ class Recovery(Model):
     settings: ThrowAway
     guard: GuardTerms
     restore: RestoreTerms
+    failover: Failover
+    replication: Replication
+    application: Application
 
 
 class DrillSpec(Model):
