@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 SUFFIX = ".manifest.json"
-FORMAT_VERSION = 1
+FORMAT_VERSIONS = (1, 2)
 NAME = re.compile(r"-(?P<at>\d{8}T\d{6}Z)\.")
 SHA256 = re.compile(r"^[0-9a-f]{64}$")
 CLOCKS_APART = timedelta(minutes=5)
+LACKS = "lacks"  # what a manifest could not say of its backup, with the reason for each
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """``size_bytes`` and ``sha256`` are of the archive when it was written; a failed backup has none."""
+    """``size_bytes`` and ``sha256`` are of the archive when it was written; a failed backup has none.
+
+    ``files`` are size and SHA-256 of each file of a directory, whose own ``sha256`` is that of their list. ``rows``
+    are counts by table in the snapshot. ``facts`` is all that was written down.
+    """
 
     database: str
     succeeded: bool
@@ -25,6 +32,18 @@ class Manifest:
     size_bytes: int
     sha256: str
     error: str
+    format: str = "custom"
+    files: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    rows: Mapping[str, int] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def described(self) -> bool:
+        """Whether a restored copy can be proven equal: counts and fingerprints of the snapshot are there."""
+        tables = self.facts.get("tables")
+        return isinstance(tables, dict) and any(
+            "fingerprint" in one for one in tables.values() if isinstance(one, dict)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +119,8 @@ def read_manifest(name: str, raw: bytes) -> tuple[Manifest | None, str]:
         facts = json.loads(raw)
     except (ValueError, RecursionError):
         return None, "its manifest is no JSON"
-    if not isinstance(facts, dict) or facts.get("format_version") != FORMAT_VERSION:
-        return None, f"its manifest is not of format {FORMAT_VERSION}"
+    if not isinstance(facts, dict) or facts.get("format_version") not in FORMAT_VERSIONS:
+        return None, f"its manifest is not of format {' or '.join(map(str, FORMAT_VERSIONS))}"
     try:
         manifest = _manifest(facts)
     except (KeyError, TypeError, ValueError) as error:
@@ -123,7 +142,26 @@ def _manifest(facts: dict[str, Any]) -> Manifest:
         size_bytes=_size(facts["size_bytes"]) if succeeded else 0,
         sha256=checksum,
         error=str(facts.get("error") or "")[:300],
+        format=str(facts.get("format") or "custom"),
+        files=_files(facts.get("files") or {}),
+        rows=_rows(facts.get("tables") or {}),
+        facts=facts,
     )
+
+
+def _files(given: dict[str, Any]) -> dict[str, tuple[int, str]]:
+    return {str(name): (_size(one["size_bytes"]), str(one["sha256"])) for name, one in given.items()}
+
+
+def _rows(given: dict[str, Any]) -> dict[str, int]:
+    """Tables of format 1 were of public and named without it."""
+    return {name if "." in name else f"public.{name}": _size(one["rows"]) for name, one in given.items()}
+
+
+def digest_of_files(files: Mapping[str, str]) -> str:
+    """The SHA-256 that stands for a directory: over the list ``sha256sum`` would print, sorted by name."""
+    lines = "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(files.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def _one_of(given: Any, *allowed: str) -> str:

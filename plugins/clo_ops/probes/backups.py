@@ -11,23 +11,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median
-from typing import Any
 
 from clo_ops.findings import Answer, Measurement
 from clo_ops.policy.morning import Backups
 from clo_ops.probes.backup_entries import SUFFIX, Backup, named_time, read_manifest
+from clo_ops.probes.backup_files import BackupFiles, Unlistable
 from clo_ops.probes.reaching import nobody_answered
 from clo_ops.probes.targets import BackupRepository
 
 QUESTION = "backups"
-MOST_FILES = 50_000
-MANIFEST_LIMIT = 1024 * 1024
+MANIFEST_LIMIT = 16 * 1024 * 1024  # bytes: definitions of thousands of tables fit
 LOOK_BACK = 40  # manifests read at most: names sort by time, and a newer backup is no further away than this
 EARLIEST = datetime.min.replace(tzinfo=UTC)
-
-
-class Unlistable(Exception):
-    """The repository cannot be listed or read; the text says why and holds no secret."""
 
 
 def newest(repository: BackupRepository, policy: Backups, *, at: datetime) -> Answer:
@@ -43,7 +38,8 @@ def newest(repository: BackupRepository, policy: Backups, *, at: datetime) -> An
     database is no backup of ours: ``backup.database.matches`` is 0 for it and nothing else is said.
     """
     try:
-        found = _backups(repository, _files(repository), policy.pattern)
+        files = BackupFiles(repository)
+        found = _backups(files, _files(files), policy.pattern)
     except Unlistable as error:
         return nobody_answered([QUESTION], repository, "listing and reading manifests", str(error))
     return Answer.of(_measured(found, _View(str(repository), policy, at, datetime.now(UTC))))
@@ -52,49 +48,23 @@ def newest(repository: BackupRepository, policy: Backups, *, at: datetime) -> An
 def reachable(repository: BackupRepository) -> Answer:
     """DM-01: ``backup.repository.up`` when the repository can be listed; else the question stays open."""
     try:
-        count = len(_files(repository))
+        count = len(_files(BackupFiles(repository)))
     except Unlistable as error:
         return nobody_answered(["backup.repository.up"], repository, "listing", str(error))
     up = Measurement("backup.repository.up", 1, "bool", datetime.now(UTC), detail=f"holds {count} files")
     return Answer((up,))
 
 
-def _filesystem(repository: BackupRepository) -> tuple[Any, str]:
-    from fsspec.core import url_to_fs  # type: ignore[import-untyped]
-
-    # Listings are cached per process otherwise, and a long-lived worker would see last night's for ever.
-    options = {"use_listings_cache": False, **repository.storage_options}
-    file_system, root = url_to_fs(repository.url, **options)
-    return file_system, str(root)
+def _files(files: BackupFiles) -> dict[str, int]:
+    """Name and size of each file and each directory of files in the repository."""
+    return {name: one.size for name, one in files.listing().items()}
 
 
-def _files(repository: BackupRepository) -> dict[str, int]:
-    """Name and size of each file directly in the repository."""
-    try:
-        file_system, root = _filesystem(repository)
-        listed = file_system.ls(root, detail=True)
-    except Exception as error:  # noqa: BLE001 - each storage library raises its own; all mean: not listed
-        raise Unlistable(_words(repository, error)) from None
-    if len(listed) > MOST_FILES:
-        raise Unlistable(f"it holds {len(listed)} files, more than the {MOST_FILES} looked at")
-    files = (one for one in listed if one["type"] == "file")
-    return {one["name"].rstrip("/").rsplit("/", 1)[-1]: int(one["size"] or 0) for one in files}
-
-
-def _words(repository: BackupRepository, error: Exception) -> str:
-    """Storage libraries have no error in common, and some repeat what they were configured with."""
-    said = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-    for secret in repository.storage_options.values():
-        if isinstance(secret, str) and len(secret) >= 6:
-            said = said.replace(secret, "***")
-    return said
-
-
-def _backups(repository: BackupRepository, sizes: dict[str, int], pattern: str) -> list[Backup]:
+def _backups(files: BackupFiles, sizes: dict[str, int], pattern: str) -> list[Backup]:
     """Newest first. Only the last ``LOOK_BACK`` by name have their manifests read; the rest is old."""
     names = {name.removesuffix(SUFFIX) for name in sizes}
     wanted = sorted((name for name in names if fnmatch.fnmatchcase(name, pattern)), key=_by_name, reverse=True)
-    found = [_backup(repository, sizes, name) for name in wanted[:LOOK_BACK]]
+    found = [_backup(files, sizes, name) for name in wanted[:LOOK_BACK]]
     found += [Backup(name, sizes.get(name), None, "", read=False) for name in wanted[LOOK_BACK:]]
     return sorted(found, key=lambda one: (one.taken or EARLIEST, one.name), reverse=True)
 
@@ -103,28 +73,17 @@ def _by_name(name: str) -> tuple[datetime, str]:
     return named_time(name) or EARLIEST, name
 
 
-def _backup(repository: BackupRepository, sizes: dict[str, int], name: str) -> Backup:
+def _backup(files: BackupFiles, sizes: dict[str, int], name: str) -> Backup:
     size = sizes.get(name)
     if name + SUFFIX not in sizes:
         return Backup(name, size, None, "there is no manifest beside it")
-    raw = _head(repository, name + SUFFIX)
+    raw = files.head(name + SUFFIX, MANIFEST_LIMIT)
     if raw is None:
         return Backup(name, size, None, "its manifest vanished while the repository was read")
     manifest, problem = read_manifest(name, raw)
     if not problem and size is None and manifest and manifest.succeeded:
         problem = "there is a manifest and no archive"
     return Backup(name, size, manifest, problem)
-
-
-def _head(repository: BackupRepository, name: str) -> bytes | None:
-    try:
-        file_system, root = _filesystem(repository)
-        with file_system.open(f"{root.rstrip('/')}/{name}", "rb") as file:
-            return bytes(file.read(MANIFEST_LIMIT))
-    except FileNotFoundError:
-        return None
-    except Exception as error:  # noqa: BLE001 - as above
-        raise Unlistable(f"{name}: {_words(repository, error)}") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,7 +117,7 @@ def _missing(name: str, known: list[Program], major: int | None, exactly: bool) 
 
 
 def libpq_environment(target: PostgresTarget) -> Mapping[str, str]:
-    """The target as libpq's variables, so that no password is ever on a command line; nothing of our own PG* is left."""
+    """The target as libpq's variables, so that no password is ever on a command line; no PG* of our own is left."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     given = {
         "PGHOST": target.host,

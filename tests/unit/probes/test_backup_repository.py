@@ -13,7 +13,8 @@ import pytest
 
 from clo_ops.findings import Answer
 from clo_ops.policy import load_policy
-from clo_ops.probes import backups
+from clo_ops.probes import backup_files, backups
+from clo_ops.probes.backup_files import BackupFiles
 from clo_ops.probes.targets import BackupRepository
 
 AT = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -117,7 +118,7 @@ def test_an_empty_repository_has_no_newest(repository: Repository) -> None:
         ({"status": "failed", "size_bytes": 0, "sha256": None, "error": "disk full"}, "says failed: disk full"),
         ({"status": "failed", "archive": False, "sha256": None}, "says failed: no reason given"),
         ({"status": "running"}, "status is 'running'"),
-        ({"format_version": 2}, "not of format 1"),
+        ({"format_version": 3}, "not of format 1 or 2"),
         ({"path": "clo-other.dump"}, "of another file: clo-other.dump"),
         ({"sha256": "abc"}, "sha256 is not one"),
         ({"size_bytes": "1000"}, "size_bytes is '1000'"),
@@ -198,14 +199,14 @@ def test_years_of_backups_are_not_all_read(repository: Repository, monkeypatch: 
     for days in range(60):
         repository.put(NIGHT - timedelta(days=days), 10)
     read: list[str] = []
-    head = backups._head
-    monkeypatch.setattr(backups, "_head", lambda target, name: read.append(name) or head(target, name))
+    head = BackupFiles.head
+    monkeypatch.setattr(BackupFiles, "head", lambda files, name, most: read.append(name) or head(files, name, most))
     assert repository.ask().value("backup.count") == 60
     assert len(read) == backups.LOOK_BACK
 
 
 def test_too_many_files_are_not_listed_by_half(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backups, "MOST_FILES", 1)
+    monkeypatch.setattr(backup_files, "MOST_FILES", 1)
     repository.put(NIGHT)
     assert "more than the 1 looked at" in repository.ask().unanswered[0].reason
 
