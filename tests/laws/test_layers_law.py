@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "probes": {"findings", "policy", "rules"},
     "actions": {"findings", "policy", "rules", "probes"},
     "ledger": {"findings", "policy", "rules"},
-    "escalation": {"findings", "policy", "rules", "ledger"},
+    "escalation": {"findings", "policy", "rules", "ledger", "reports"},
     "reports": {"findings", "policy", "rules", "ledger"},
     "orchestration": {"findings", "policy", "rules", "probes", "actions", "ledger", "escalation", "reports"},
     "web": {"findings", "policy", "rules", "ledger", "reports"},

@@ -1,0 +1,242 @@
+"""The incident desk on a real ledger and a real mail server: who is told what, once, and by when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from clo_ops.escalation.desk import Desk
+from clo_ops.escalation.outbox import SmtpTarget, deliver
+from clo_ops.escalation.sighting import NoLinks, Sighting
+from clo_ops.findings import Finding, Severity, Status
+from clo_ops.ledger import Ledger
+from clo_ops.policy import load_policy
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+POLICY = load_policy()
+
+
+class Signed(NoLinks):
+    def incident(self, incident: int) -> str:
+        return f"https://airflow.test/incidents/{incident}?a=1&b=2"
+
+    def acknowledge(self, incident: int, person: str, at: datetime) -> str:
+        return f"https://airflow.test/take/{incident}/{person}"
+
+
+@pytest.fixture
+def desk(ledger: Ledger) -> Desk:
+    return Desk(ledger, POLICY, Signed())
+
+
+@pytest.fixture
+def mails(ledger: Ledger, server: Any) -> Iterator[Any]:
+    """A function that delivers what is in the outbox and returns the mails that came of it."""
+    smtp = SmtpTarget("127.0.0.1", server.port, tls="none", sender="clo-ops@clo.test")
+
+    def arrived(now: datetime) -> list[tuple[list[str], Any]]:
+        before = len(server.mails)
+        deliver(ledger, smtp, now, limit=500)
+        return server.mails[before:]
+
+    return arrived
+
+
+def sighting(at: datetime, severity: Severity = Severity.P1, **more: Any) -> Sighting:
+    facts = {
+        "cause": "disk app-1 /",
+        "severity": severity,
+        "title": "Disk use of app-1 / is critical",
+        "procedure": "AL-03",
+        "at": at,
+        "observed": "92.4 percent over 5 min",
+        "allowed": "at most 90 percent",
+        "manual": "L331-L333",
+        "first_action": "Find what grew",
+        "link": "https://airflow.test/log",
+    }
+    return Sighting(**(facts | more))
+
+
+def who(arrived: list[tuple[list[str], Any]]) -> set[str]:
+    return {address.partition("@")[0] for recipients, _ in arrived for address in recipients}
+
+
+def steps(ledger: Ledger, incident: int) -> list[str]:
+    return [event.detail.partition(":")[0] for event in ledger.timeline(incident) if event.kind == "told"]
+
+
+def test_a_p1_is_told_to_everybody_at_once_each_person_once(desk: Desk, mails: Any, at: datetime) -> None:
+    incident = desk.detect(sighting(at))
+    arrived = mails(at)
+    opened = [mail for _, mail in arrived if "opened" in mail["Subject"]]
+    drafts = [mail for _, mail in arrived if "draft" in mail["Subject"]]
+    assert who(arrived) == {
+        "system-administrator",
+        "senior-support",
+        "it-manager",
+        "it-director",
+        "business-stakeholders",
+        "status-page",
+    }
+    assert (len(opened), len(drafts)) == (5, 1)
+    assert (incident.response_due_at, incident.resolution_due_at) == (at + 15 * MINUTE, at + 4 * HOUR)
+
+
+def test_the_mail_says_both_numbers_the_place_in_the_manual_and_what_to_do(
+    desk: Desk, mails: Any, at: datetime
+) -> None:
+    desk.detect(sighting(at, title="Platte <b>voll</b> & schön\nX: y"))
+    _, mail = next(one for one in mails(at) if one[0] == ["system-administrator@your-domain.com"])
+    assert mail["Subject"] == "[CLO Ops] P1 incident 1, opened: Platte <b>voll</b> & schön X: y"
+    text, html = (mail.get_body((kind,)).get_content() for kind in ("plain", "html"))
+    for part in (text, html):
+        for said in ("92.4 percent", "at most 90 percent", "L331-L333", "Find what grew", "+1-555-EMERGENCY"):
+            assert said in part
+    assert "<b>voll</b>" not in html
+    assert "&lt;b&gt;voll&lt;/b&gt; &amp; schön" in html
+    assert "https://airflow.test/take/1/system_administrator" in text
+    assert "management 1 System Administrator" in text
+
+
+def test_the_same_cause_again_is_one_incident_and_no_more_mail(desk: Desk, mails: Any, at: datetime) -> None:
+    first = desk.detect(sighting(at))
+    mails(at)
+    for second in range(1, 40):
+        assert desk.detect(sighting(at + timedelta(seconds=second))).id == first.id
+    assert mails(at + MINUTE) == []
+
+
+def test_nobody_answers_and_each_next_one_is_told_at_its_time_once(
+    desk: Desk, mails: Any, ledger: Ledger, at: datetime
+) -> None:
+    incident = desk.detect(sighting(at, Severity.P2)).id
+    mails(at)
+    assert desk.cycle(at + 30 * MINUTE - timedelta(seconds=1)).told == 0
+    desk.cycle(at + 30 * MINUTE)
+    assert who(mails(at + 30 * MINUTE)) == {"it-manager", "senior-support"}
+    assert desk.cycle(at + 31 * MINUTE).told == 0
+    desk.cycle(at + HOUR)
+    assert who(mails(at + HOUR)) == {"business-stakeholders", "status-page"}
+    desk.cycle(at + 4 * HOUR)
+    assert {"director-of-technology", "development-lead"} <= who(mails(at + 4 * HOUR))
+    assert len(steps(ledger, incident)) == len(set(steps(ledger, incident)))
+
+
+def test_an_acknowledgement_stops_the_ladder_and_is_told(desk: Desk, mails: Any, at: datetime) -> None:
+    incident = desk.detect(sighting(at, Severity.P2)).id
+    mails(at)
+    taken = desk.acknowledge(incident, "Ana", at + 10 * MINUTE)
+    assert taken.update_due_at == at + 130 * MINUTE
+    arrived = mails(at + 10 * MINUTE)
+    assert all("acknowledged" in mail["Subject"] for _, mail in arrived)
+    assert who(arrived) == {"system-administrator", "senior-support", "it-manager", "it-director"}
+    desk.acknowledge(incident, "Ben", at + 11 * MINUTE)
+    assert mails(at + 11 * MINUTE) == []
+    desk.cycle(at + 45 * MINUTE)
+    assert mails(at + 45 * MINUTE) == []
+
+
+def test_an_acknowledgement_without_an_update_expires_and_is_an_alert_of_its_own(
+    desk: Desk, mails: Any, ledger: Ledger, at: datetime
+) -> None:
+    incident = desk.detect(sighting(at, Severity.P2)).id
+    desk.acknowledge(incident, "Ana", at + 10 * MINUTE)
+    mails(at + 10 * MINUTE)
+    due = at + 130 * MINUTE
+    assert desk.cycle(due).overdue == 0
+    mails(due)
+    done = desk.cycle(due + timedelta(seconds=1))
+    assert (done.overdue, done.expired) == (1, 1)
+    arrived = mails(due + timedelta(seconds=1))
+    overdue = [mail for _, mail in arrived if "update overdue" in mail["Subject"]]
+    assert len(overdue) == 1
+    assert "taken by Ana" in overdue[0].get_body(("plain",)).get_content()
+    assert "management 2 IT Manager" in steps(ledger, incident)
+    assert desk.cycle(due + MINUTE).overdue == 0
+
+
+def test_an_update_goes_to_all_who_were_told_and_moves_the_next(desk: Desk, mails: Any, at: datetime) -> None:
+    incident = desk.detect(sighting(at)).id
+    mails(at)
+    desk.acknowledge(incident, "Ana", at + MINUTE)
+    mails(at + MINUTE)
+    with pytest.raises(ValueError, match="says something"):
+        desk.update(incident, "Ana", " ", at + 2 * MINUTE)
+    told = desk.update(incident, "Ana", "Moved the logs, <script>", at + 20 * MINUTE)
+    assert told.update_due_at == at + 50 * MINUTE
+    arrived = mails(at + 20 * MINUTE)
+    assert "business-stakeholders" in who(arrived)
+    assert "status-page" not in who(arrived)
+    assert "&lt;script&gt;" in arrived[0][1].get_body(("html",)).get_content()
+    assert desk.cycle(at + 45 * MINUTE).overdue == 0
+
+
+def test_a_higher_severity_starts_its_own_clocks_and_tells_who_was_not_told(
+    desk: Desk, mails: Any, at: datetime
+) -> None:
+    incident = desk.detect(sighting(at, Severity.P3)).id
+    mails(at)
+    with pytest.raises(ValueError, match="reason"):
+        desk.change_severity(incident, Severity.P1, "Ana", "", at + HOUR)
+    raised = desk.change_severity(incident, Severity.P1, "Ana", "all users", at + HOUR)
+    assert raised.response_due_at == at + HOUR + 15 * MINUTE
+    assert {"business-stakeholders", "it-director"} <= who(mails(at + HOUR))
+    seen = desk.detect(sighting(at + 2 * HOUR, Severity.P3))
+    assert seen.severity is Severity.P1
+
+
+def test_service_restored_stops_the_ladder_and_the_all_clear_goes_to_everybody_told(
+    desk: Desk, mails: Any, at: datetime
+) -> None:
+    incident = desk.detect(sighting(at)).id
+    told = who(mails(at)) - {"status-page"}
+    desk.mitigate(incident, "Ana", "switched over", at + 5 * MINUTE)
+    assert who(mails(at + 5 * MINUTE)) == told
+    desk.cycle(at + 25 * MINUTE)
+    assert mails(at + 25 * MINUTE) == []
+    desk.clear("disk app-1 /", at + 29 * MINUTE, "71 percent, at or below 88")
+    arrived = mails(at + 29 * MINUTE)
+    assert who(arrived) == told
+    assert all("all clear" in mail["Subject"] for _, mail in arrived)
+    assert desk.clear("disk app-1 /", at + 30 * MINUTE, "again") is None
+    assert desk.detect(sighting(at + HOUR)).id != incident
+
+
+def test_what_is_told_and_what_caused_it_are_kept_together(
+    desk: Desk, ledger: Ledger, at: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ledger, "enqueue", killed)
+    with pytest.raises(KeyboardInterrupt):
+        desk.detect(sighting(at))
+    assert ledger.open_incidents(at) == []
+    monkeypatch.undo()
+    desk.detect(sighting(at))
+    assert ledger.outbox_state().waiting == 6
+
+
+def test_several_at_once_tell_each_step_once(url: str, ledger: Ledger, at: datetime) -> None:
+    desks = [Desk(Ledger(url), POLICY) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        assert len({one.id for one in pool.map(lambda desk: desk.detect(sighting(at)), desks)}) == 1
+        told = [cycle.told for cycle in pool.map(lambda desk: desk.cycle(at + 15 * MINUTE), desks)]
+    for desk in desks:
+        desk.ledger.close()
+    assert sorted(told) == [0, 0, 0, 2]
+    assert ledger.outbox_state().waiting == 8
+
+
+def test_the_same_finding_of_another_run_is_the_same_cause(desk: Desk, at: datetime) -> None:
+    finding = Finding(
+        "DM-04", "newest backup", Status.FAIL, "at most 26 h", "31 h", "31 h old", "clo", Severity.P2, "Take one"
+    )
+    first = desk.detect(Sighting.of(finding, at=at))
+    assert desk.detect(Sighting.of(finding, at=at + 24 * HOUR)).id == first.id
+    assert first.title == "DM-04 newest backup: clo"
