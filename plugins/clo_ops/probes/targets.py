@@ -109,3 +109,16 @@ class BackupRepository:
 
     def __str__(self) -> str:
         return self.url
+
+
+@dataclass(frozen=True, slots=True)
+class DockerTarget:
+    """A Docker engine: ``unix:///var/run/docker.sock`` or ``tcp://host:2376`` with the files of its TLS."""
+
+    url: str = "unix:///var/run/docker.sock"
+    ca_cert: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+
+    def __str__(self) -> str:
+        return self.url

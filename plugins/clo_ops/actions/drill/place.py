@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from clo_ops.findings import CloOpsError, CouldNotCheck
 from clo_ops.policy import DrillSpec, Policy
-from clo_ops.probes.targets import BackupRepository, PostgresTarget
+from clo_ops.probes.targets import BackupRepository, DockerTarget, PostgresTarget
 
 DRILL, DAG, RUN, EXPIRES, ROLE = ("clo_ops.drill", "clo_ops.dag", "clo_ops.run", "clo_ops.expires", "clo_ops.role")
 PREFIX = "clo-ops-drill"
@@ -182,11 +182,19 @@ class Place(Protocol):
 
 
 def open_place(
-    spec: DrillSpec, policy: Policy, backup: ChosenBackup, *, dag_id: str, run_id: str, now: datetime | None = None
+    spec: DrillSpec,
+    policy: Policy,
+    backup: ChosenBackup,
+    *,
+    dag_id: str,
+    run_id: str,
+    engine: DockerTarget | None = None,
+    now: datetime | None = None,
 ) -> Place:
     """The place of this run: nothing is started, looked for or asked until one of its methods is called.
 
-    ``now`` is when it is made, from which its expiry counts; the wall clock when left out.
+    ``engine`` is the Docker engine of the connection clo_docker, the policy's when left out. ``now`` is when the place
+    is made, from which its expiry counts; the wall clock when left out.
     """
     made = now or datetime.now(UTC)
     labels = Labels(drill_id(dag_id, run_id), dag_id, run_id, made + policy.recovery.drill.expires)
@@ -195,5 +203,7 @@ def open_place(
 
         return LocalPlace(spec, policy.recovery, backup, labels)
     from clo_ops.actions.drill.docker_place import DockerPlace
+    from clo_ops.actions.drill.engine import Engine
 
-    return DockerPlace(spec, policy.recovery, backup, labels)
+    reached = Engine(engine or DockerTarget(policy.recovery.docker.engine))
+    return DockerPlace(spec, policy.recovery, backup, labels, reached)
