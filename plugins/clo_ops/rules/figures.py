@@ -50,3 +50,18 @@ def age(length: timedelta) -> str:
 def moment(at: object) -> str:
     """``2026-11-23 08:00 UTC`` for an aware UTC time."""
     return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def duration(seconds: float | None) -> str:
+    """How long something took: ``38.2 s``, ``3 min 12 s``, ``16 h 04 min``, ``3 d 02 h``."""
+    if seconds is None:
+        return "not measured"
+    if seconds < MINUTE - 0.05:
+        return f"{seconds:.1f} s"
+    if seconds < HOUR - 0.5:
+        return f"{round(seconds) // MINUTE} min {round(seconds) % MINUTE:02d} s"
+    minutes = round(seconds / MINUTE)
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    hours = round(seconds / HOUR)
+    return f"{hours // 24} d {hours % 24:02d} h"

@@ -1,0 +1,122 @@
+"""Plots of the reports: inline SVG that reads in grey, and is the same bytes for the same figures."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from matplotlib.figure import Figure
+
+INK, COUNTED, BESIDE, LIMIT = "#1f2328", "#2f5d8a", "#c9d3de", "#b42318"
+SHORTEST = 0.1  # seconds; a logarithmic axis has no zero
+TICKS = (
+    (0.1, "0.1 s"),
+    (1.0, "1 s"),
+    (10.0, "10 s"),
+    (60.0, "1 min"),
+    (600.0, "10 min"),
+    (3600.0, "1 h"),
+    (14400.0, "4 h"),
+    (86400.0, "1 d"),
+    (604800.0, "7 d"),
+    (2592000.0, "30 d"),
+)
+SETTINGS: Mapping[str, Any] = {
+    "svg.fonttype": "path",  # the same letters in a browser and in the PDF, whatever fonts there are
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.edgecolor": "#8c959f",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "hatch.color": "#6e7781",
+}
+
+
+def duration_bars(phases: Sequence[tuple[str, float]], counted: frozenset[str], name: str = "phases") -> str:
+    """A bar for each phase (name, seconds): full where it counts towards the RTO, hatched where it does not."""
+    with _figure(name, width=7.2, height=0.55 + 0.3 * max(len(phases), 1)) as (figure, drawn):
+        axes = figure.subplots()
+        for row, (phase, seconds) in enumerate(phases):
+            counts = phase in counted
+            axes.barh(
+                row,
+                seconds,
+                height=0.66,
+                color=COUNTED if counts else BESIDE,
+                hatch=None if counts else "////",
+                edgecolor=COUNTED if counts else "#6e7781",
+                linewidth=0.6,
+            )
+            axes.annotate(
+                f"{seconds:.1f} s", (seconds, row), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8.5
+            )
+        axes.set_yticks(range(len(phases)), [phase.replace("_", " ") for phase, _ in phases])
+        axes.invert_yaxis()
+        axes.set_xlim(0, max([seconds for _, seconds in phases], default=1.0) * 1.14 or 1.0)
+        axes.set_xlabel("seconds")
+        axes.tick_params(axis="y", length=0)
+    return drawn[0]
+
+
+def against_target(points: Sequence[tuple[datetime, float]], target: float, name: str) -> str:
+    """Seconds of one kind over the drills, newest last, against their target.
+
+    The axis is logarithmic: a recovery of seconds and a target of hours must both be seen.
+    """
+    with _figure(name, width=3.5, height=2.1) as (figure, drawn):
+        axes = figure.subplots()
+        values = [max(value, SHORTEST) for _, value in points]
+        axes.plot(range(len(values)), values, color=COUNTED, marker="o", markersize=4, linewidth=1.2)
+        axes.axhline(target, color=LIMIT, linestyle="--", linewidth=1.1)
+        axes.annotate("target", (0, target), xytext=(-6, 3), textcoords="offset points", fontsize=8, color=LIMIT)
+        axes.set_yscale("log")
+        low, high = min([target, *values]) / 3, max([target, *values]) * 4
+        shown = [(seconds, word) for seconds, word in TICKS if low <= seconds <= high]
+        axes.set_yticks([seconds for seconds, _ in shown], [word for _, word in shown])
+        axes.set_yticks([], minor=True)
+        axes.set_ylim(low, high)
+        days = sorted({0, len(points) // 2, len(points) - 1}) if points else []
+        axes.set_xticks(days, [f"{points[place][0]:%Y-%m-%d}" for place in days], fontsize=8)
+        axes.set_xlim(-0.5, max(len(points) - 1, 1) + 0.5)
+    return drawn[0]
+
+
+@contextmanager
+def _figure(name: str, *, width: float, height: float) -> Iterator[tuple[Figure, list[str]]]:
+    """A figure to draw on; at the end the list holds its SVG. Without pyplot: no global state, no display."""
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    settings: dict[Any, Any] = {**SETTINGS, "svg.hashsalt": f"clo-ops-{name}"}
+    with matplotlib.rc_context(settings):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        FigureCanvasSVG(figure)
+        drawn: list[str] = []
+        yield figure, drawn
+        file = io.StringIO()
+        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+        drawn.append(_inline(file.getvalue(), name))
+
+
+def _inline(svg: str, name: str) -> str:
+    """Only the drawing, its ids this plot's own, its width the page's to decide."""
+    body = svg[svg.index("<svg") :]
+    body = re.sub(r"\s*<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(r'\bid="', f'id="{name}-', body)
+    body = re.sub(r'href="#', f'href="#{name}-', body)
+    body = re.sub(r"url\(#", f"url(#{name}-", body)
+    return re.sub(r'<svg ([^>]*?)width="([0-9.]+)pt"', r'<svg role="img" \1width="\2"', body, count=1).replace(
+        'pt"', '"', 1
+    )
