@@ -27,6 +27,8 @@ PLAIN = (
     "failed_at",
     "failure",
     "present",
+    "modified_at",
+    "read_at",
 )
 
 
@@ -44,6 +46,8 @@ def _merged(known: BackupRow, seen: BackupRow) -> BackupRow:
     for level, since in seen.proven.items():
         proven[level] = min(since, proven.get(level, since))
     failed = seen if seen.failed_at is not None else known
+    if seen.read_at is not None and failed.failed_at is not None and seen.read_at > failed.failed_at:
+        failed = replace(failed, failed_at=None, failure="")  # read whole since: what went wrong then is mended
     return replace(
         seen,
         proven=proven,
@@ -54,6 +58,8 @@ def _merged(known: BackupRow, seen: BackupRow) -> BackupRow:
         snapshot_at=seen.snapshot_at or known.snapshot_at,
         ended_at=seen.ended_at or known.ended_at,
         size_bytes=known.size_bytes if seen.size_bytes is None else seen.size_bytes,
+        modified_at=seen.modified_at or known.modified_at,
+        read_at=seen.read_at or known.read_at,
     )
 
 
@@ -84,6 +90,12 @@ class Backups(Store):
             statement = upsert(TABLE).values(row).on_conflict_do_update(index_elements=["repository", "path"], set_=row)
             connection.execute(statement)
         return merged
+
+    def known_backups(self, repository: str) -> dict[str, BackupRow]:
+        """Every backup that is, or should be, in the repository, by its path."""
+        query = select(TABLE).where(TABLE.c.repository == repository, TABLE.c.present).order_by(TABLE.c.path)
+        with self.transaction() as connection:
+            return {row["path"]: _backup(row) for row in connection.execute(query).mappings()}
 
     def recent_backups(self, repository: str, limit: int = 30) -> list[BackupRow]:
         """The repository's newest backups by the time of their snapshot, newest first."""

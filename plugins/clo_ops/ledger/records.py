@@ -224,7 +224,8 @@ class BackupRow:
     """A backup and how deep it has been proven.
 
     ``proven`` says since when each level holds: L0 present, L1 its bytes match the manifest, L2 read to the end,
-    L3 restored, L4 restored and equal to its source. ``failure`` is the newest verification that went wrong.
+    L3 restored, L4 restored and equal to its source. ``failure`` is what went wrong with it and is not mended;
+    ``modified_at`` is the file's own time, ``read_at`` when it was last read whole and found good.
     """
 
     repository: str
@@ -239,6 +240,8 @@ class BackupRow:
     failed_at: datetime | None = None
     failure: str = ""
     present: bool = True
+    modified_at: datetime | None = None
+    read_at: datetime | None = None
 
     def __post_init__(self) -> None:
         strange = set(self.proven) - set(LEVELS)

@@ -292,6 +292,8 @@ backups = Table(
     Column("failed_at", Instant),
     _words("failure"),
     Column("present", Boolean, nullable=False, server_default=text("true")),
+    Column("modified_at", Instant),
+    Column("read_at", Instant),
     _recorded_at(),
     UniqueConstraint("repository", "path", name="backups_repository_path_key"),
     Index("backups_repository_snapshot_at_idx", "repository", "snapshot_at"),

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from clo_ops.policy.backups import Taking, Verification
 from clo_ops.policy.base import Cited, Flag, Frozen, Model, Positive, Text
 from clo_ops.policy.failover import Application, Failover, Replication
 from clo_ops.policy.units import Bytes, Duration, Number, as_text, refuse
@@ -137,6 +138,8 @@ class Recovery(Model):
     settings: ThrowAway
     guard: GuardTerms
     restore: RestoreTerms
+    taking: Taking
+    verification: Verification
     failover: Failover
     replication: Replication
     application: Application

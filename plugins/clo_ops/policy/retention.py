@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from datetime import UTC, date, datetime
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, model_validator
 
-from clo_ops.policy.base import Cited, Frozen, Model, Positive, Text
+from clo_ops.policy.base import Cited, Flag, Frozen, Model, Positive, Text, Texts, unique
 from clo_ops.policy.period import Period
 from clo_ops.policy.units import CalendarPeriod, refuse, together
 
@@ -45,14 +46,52 @@ def _above_the_floors(classes: Mapping[str, RetentionClass]) -> Mapping[str, Ret
     return classes
 
 
+class LegalHold(Model):
+    """Backups nobody may remove: those taken ``since`` .. ``until`` (whole days, UTC; open without until), and by name.
+
+    A hold ends by being taken out of the file, which is on record in the site's own version control.
+    """
+
+    name: Text
+    reason: Text
+    since: date | None = None
+    until: date | None = None
+    backups: Texts = ()
+
+    @model_validator(mode="after")
+    def _holds_something(self) -> Self:
+        if self.since is None and not self.backups:
+            raise refuse("neither since nor backups", "a period, or names of backups", key="since")
+        if self.until is not None and (self.since is None or self.until < self.since):
+            raise refuse(self.until, "a day not before since", key="until")
+        return self
+
+    def covers(self, path: str, taken: datetime | None) -> bool:
+        """A backup whose time nobody knows is held as soon as any period is."""
+        if path in self.backups or self.since is None:
+            return path in self.backups
+        day = None if taken is None else taken.astimezone(UTC).date()
+        return day is None or (self.since <= day and (self.until is None or day <= self.until))
+
+
 class BackupRotation(Cited):
-    """Grandfather, father, son (D59): how many of each are kept, and how many proven ones must always remain."""
+    """Grandfather, father, son (D59): how many of each are kept, and how many proven ones must always remain.
+
+    Nothing is removed unless ``apply`` says so: until then the plan is shown and that is all.
+    """
 
     daily: Positive
     weekly: Positive
     monthly: Positive
     yearly: Positive
     minimum_proven: Positive
+    apply: Flag = False
+    holds: tuple[LegalHold, ...] = ()
+
+    @model_validator(mode="after")
+    def _named_once(self) -> Self:
+        unique([one.name for one in self.holds], "holds")
+        return self
 
 
 class Retention(Model):
