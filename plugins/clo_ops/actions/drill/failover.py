@@ -177,9 +177,10 @@ class _Failover:
         writer = Writer(self.old, self.run, synchronous=self.synchronous).start()
         try:
             answer += self._cut(writer, cut)
+            # The writer may still hang on the dead line; the promotion does not wait for it.
+            return answer + self._promoted(before, writer)
         finally:
             writer.join()
-        return answer + self._promoted(before, writer)
 
     def _waits_for_the_standby(self) -> Measurement:
         """Whether a commit is acknowledged by the standby, once that was wished or unwished."""
@@ -251,6 +252,7 @@ class _Failover:
             time.sleep(LOOK_AGAIN)
 
     def _markers(self, writer: Writer) -> Iterator[Measurement]:
+        writer.join()
         with connect(self.new) as connection:
             there = {row["number"] for row in rows(connection, "failover/markers", {"run": self.run})}
         known, at = set(writer.acknowledged), _now()
@@ -265,7 +267,7 @@ class _Failover:
     def _fenced(self) -> Measurement:
         """The old primary must take nothing any more from who still knows its address."""
         try:
-            _execute(self.old, "failover/mark", run=self.run, number=-1)
+            _execute(replace(self.old, connect_timeout=2.0), "failover/mark", run=self.run, number=-1)
         except Unreachable as error:
             return _flag("failover.old_primary.fenced", True, error.reach.value)
         return _flag("failover.old_primary.fenced", False, "the old primary took a write after the cut")
