@@ -1,33 +1,30 @@
-"""The manifest beside a backup, and the names of both. Times are UTC, sizes bytes."""
+"""The names of the demo's backups and of the manifests beside them. Times are UTC."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import re
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-SUFFIX = ".manifest.json"
-_NAME = re.compile(r"^(?P<database>.+)-(?P<at>\d{8}T\d{6}Z)\.dump$")
-_BLOCK = 1024 * 1024
+from clo_ops.actions.backups.names import MANIFEST as SUFFIX
+from clo_ops.actions.backups.names import backup_name as file_name
+from clo_ops.actions.backups.writing import sync_directory
+from clo_ops.probes.backup_entries import named_time
 
-
-def file_name(database: str, at: datetime) -> str:
-    return f"{database}-{at.astimezone(UTC):%Y%m%dT%H%M%SZ}.dump"
+__all__ = ["SUFFIX", "age_file", "dumps", "file_name", "manifest_path", "sha256", "time_of", "write_whole"]
 
 
 def time_of(name: str) -> datetime | None:
     """When the backup of this file name was started; None when it is not a backup's name."""
-    found = _NAME.match(name)
-    return datetime.strptime(found["at"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) if found else None
+    return named_time(name) if name.endswith(".dump") else None
 
 
 def dumps(repository: Path) -> list[Path]:
     """The archives, oldest first."""
-    found = [path for path in repository.glob("*.dump") if time_of(path.name)]
+    found = [path for path in repository.glob("*.dump") if time_of(path.name) and not path.name.startswith(".")]
     return sorted(found, key=lambda path: (time_of(path.name), path.name))
 
 
@@ -36,11 +33,14 @@ def manifest_path(dump: Path) -> Path:
 
 
 def sha256(path: Path) -> str:
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def age_file(dump: Path, facts: dict[str, Any]) -> None:
+    """The file's own time as its manifest has it."""
+    ended = datetime.fromisoformat(facts["ended_at"]).timestamp()
+    os.utime(dump, (ended, ended))
 
 
 def write_whole(path: Path, content: dict[str, Any]) -> None:
@@ -52,11 +52,3 @@ def write_whole(path: Path, content: dict[str, Any]) -> None:
         os.fsync(file.fileno())
     part.replace(path)
     sync_directory(path.parent)
-
-
-def sync_directory(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -138,6 +138,11 @@ class Connections:
         return BackupRepository(url=extra["url"], storage_options=extra.get("storage_options", {}))
 
     @cached_property
+    def backup_source(self) -> PostgresTarget:
+        """The database as the backup's role sees it: pg_read_all_data, and INSERT on backup_canary."""
+        return self._postgres("clo_backup_source")
+
+    @cached_property
     def prometheus(self) -> PrometheusTarget | None:
         """Prometheus, where the site has one: without the connection there is none, which is no error."""
         try:
@@ -164,6 +169,10 @@ class Connections:
             host_key=extra.get("host_key"),
             known_hosts_file=extra.get("known_hosts_file"),
         )
+
+    def of_endpoints(self, policy: Policy) -> dict[str, WebTarget]:
+        """Where the endpoints of endpoints.yaml are, by connection id, but for the API's own."""
+        return {conn_id: self.web(conn_id) for conn_id in {one.connection for one in policy.endpoints} - {"clo_api"}}
 
     def of_services(self, policy: Policy) -> dict[str, HostTarget | PostgresTarget | RedisTarget | WebTarget]:
         """What the services of services.yaml name: hosts by their name, everything else by its connection's id."""

@@ -45,7 +45,9 @@ def test_the_archive_is_what_the_manifest_says(system, dsn, tmp_path):
         [system.cluster.bin / "pg_restore", "--list", dump], capture_output=True, text=True, check=True
     ).stdout
     assert "TABLE DATA public audit_logs" in listing
-    assert facts["tables"]["deal_assets"] == {"rows": 60}
+    assert facts["tables"]["public.deal_assets"]["rows"] == 60
+    assert facts["tables"]["public.deal_assets"]["fingerprint"]
+    assert facts["invariants"]
     assert not list(tmp_path.glob("*.part"))
 
 
@@ -58,7 +60,7 @@ def test_counts_and_canary_are_those_inside_the_archive(system, dsn, tmp_path):
             capture_output=True, text=True, check=True,
         ).stdout  # fmt: skip
         copied = text.partition("FROM stdin;\n")[2].partition("\\.\n")[0]
-        assert len(copied.splitlines()) == facts["tables"][table]["rows"]
+        assert len(copied.splitlines()) == facts["tables"][f"public.{table}"]["rows"]
     assert facts["canary"]["nonce"] in text
 
 
@@ -67,7 +69,7 @@ def test_a_failure_leaves_a_manifest_and_no_archive(dsn, tmp_path):
     empty.mkdir()
     with pytest.raises(BackupFailed, match="found of pg_dump"):
         take_backup(dsn, tmp_path / "repository", bin_dir=empty)
-    left = sorted(path.name for path in (tmp_path / "repository").iterdir() if path.name != ".lock")
+    left = sorted(path.name for path in (tmp_path / "repository").iterdir())
     assert [Path(name).suffixes[-2:] for name in left] == [[".manifest", ".json"]]
     facts = json.loads((tmp_path / "repository" / left[0]).read_text())
     assert (facts["status"], facts["size_bytes"], facts["sha256"]) == ("failed", 0, None)

@@ -1,4 +1,4 @@
-"""Backups: when the file was last changed, and when it was last read whole, so that it is not read again without need."""
+"""Backups: when the file was last changed and last read whole, so that it is not read again without need."""
 
 from __future__ import annotations
 
