@@ -29,7 +29,7 @@ def judge(answer: Answer, policy: Application, *, at: datetime) -> list[Finding]
     Of an application that did not start, the checks were not made; that is said once. Weaker isolation, which only a
     local place has, warns.
     """
-    findings = unanswered_findings(PROCEDURE, answer, Severity.P2, ASK_AGAIN) + [_isolated(answer, policy)]
+    findings = [*unanswered_findings(PROCEDURE, answer, Severity.P2, ASK_AGAIN), _isolated(answer, policy)]
     case, started = _case(policy, "application started", "it listens", START), answer.first("application.started")
     if started is None:
         return findings if answer.unanswered else [*findings, case.not_measured()]

@@ -19,6 +19,7 @@ from clo_ops.probes.targets import Account, WebTarget
 
 if TYPE_CHECKING:
     from clo_ops.actions.drill.docker_place import DockerPlace
+    from clo_ops.actions.drill.local_place import LocalPlace
     from clo_ops.actions.drill.place import Place, Server
     from clo_ops.policy import Policy
 
@@ -52,7 +53,10 @@ def start_in(place: Place, database: Server) -> str:
 
         docker = cast("DockerPlace", place)
         return start_containers(docker, docker.recovery.application, database)
-    raise PlaceFailed("a local place cannot start the application yet")
+    from clo_ops.actions.drill.application_processes import start_processes
+
+    local = cast("LocalPlace", place)
+    return start_processes(local, local.recovery.application, database)
 
 
 def _checked(place: Place, database: Server, account: Account, policy: Policy) -> Answer:

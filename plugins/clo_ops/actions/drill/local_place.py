@@ -146,7 +146,10 @@ def remove_where(base: Path, wanted: Callable[[Labels], bool]) -> list[str]:
 
 
 def _removed(directory: Path) -> str:
-    """Servers first: a cluster whose files vanish below it would write them again."""
+    """Processes first: a cluster whose files vanish below it would write them again."""
+    from clo_ops.actions.drill.application_processes import end_processes
+
+    end_processes(directory)
     for server in directory.glob("*/data/postmaster.pid"):
         LocalServer.end(server.parent)
     shutil.rmtree(directory)
