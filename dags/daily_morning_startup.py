@@ -98,7 +98,8 @@ def daily_morning_startup() -> None:
         def api_endpoints(run: Run) -> list[Finding]:
             """Each endpoint of the policy: status, latency and body."""
             asked = run.connections
-            answer = run.ask(web.endpoints, asked.api, run.policy.endpoints, asked.account, run.policy.access)
+            others, wanted = asked.of_endpoints(run.policy), run.policy.endpoints
+            answer = run.ask(web.endpoints, asked.api, wanted, asked.account, run.policy.access, elsewhere=others)
             return endpoint_rules.judge(answer, run.policy.endpoints, at=run.at)
 
         @procedure("DM-14")

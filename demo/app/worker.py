@@ -10,7 +10,7 @@ import logging
 import signal
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -30,6 +30,9 @@ _ONLY_ONE = "SELECT pg_try_advisory_lock(4202) AS ours"
 _LEFT_BEHIND = """UPDATE {table} SET status = 'failed', finished_at = now(),
 error = 'the worker stopped while the job ran' WHERE status = 'running'"""
 
+# A transaction that began before midnight may end after it: a day is over when it has been for five minutes.
+_DAY_OVER = timedelta(minutes=5)
+
 
 class Worker:
     def __init__(self, settings: Settings) -> None:
@@ -38,6 +41,7 @@ class Worker:
         self.log = open_log(settings.state_dir, "worker")
         self.beat = Beat()
         self.stopping = threading.Event()
+        self.anchored: date | None = None
         self.redis = redis.Redis.from_url(settings.redis_url, socket_timeout=3, socket_connect_timeout=2)
 
     def work(self) -> None:
@@ -71,8 +75,17 @@ class Worker:
             connection.execute(_LEFT_BEHIND.format(table=table).encode())
         while not self.stopping.is_set():
             self.beat.now()
+            self._anchor_days(connection)
             if not self._one_job(connection):
                 self.stopping.wait(_IDLE)
+
+    def _anchor_days(self, connection: psycopg.Connection[dict[str, Any]]) -> None:
+        """Fix the audit trail of every day that is over: at the start, and after each midnight UTC."""
+        today = (datetime.now(UTC) - _DAY_OVER).date()
+        if self.anchored != today:
+            row = connection.execute("SELECT audit_anchor_days(%s) AS days", [today]).fetchone()
+            self.anchored = today
+            say(self.log, "audit trail anchored", until=today.isoformat(), days=row["days"] if row else 0)
 
     def _one_job(self, connection: psycopg.Connection[dict[str, Any]]) -> bool:
         job = claim(connection)

@@ -25,7 +25,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _list() -> None:
     for fault in FAULTS.values():
-        print(f"{fault.name:26}{', '.join(fault.turns_red):26}{fault.breaks}")
+        print(f"{fault.name:26}{', '.join(fault.turns_red) or 'a warning':26}{fault.breaks}")
 
 
 def _status(state: Path) -> None:

@@ -107,9 +107,10 @@ class Baseline(Cited):
 
 
 class TrendResource(Model):
-    """``warn_change_percent`` warns only where the line also reaches ``warning_level`` within the horizon.
+    """Where there is a ``warning_level``, it alone decides: the line must be on its way over it within the horizon.
 
-    ``threshold`` names a threshold whose warning level is meant; ``warning_level`` is then filled in when loading.
+    ``warn_change_percent`` decides only for a resource without a level. ``threshold`` names a threshold whose warning
+    level is meant; ``warning_level`` is then filled in when loading.
     """
 
     metric: Text
@@ -233,7 +234,10 @@ class Frontend(CitedTimeLimits):
 
 
 class WebSocket(Cited):
-    """DM-15. ``send`` goes out with a fresh value under ``nonce``; ``expect`` must come back with the same value."""
+    """DM-15. ``send`` goes out with a fresh value under ``nonce``; ``expect`` must come back with the same value.
+
+    ``welcome`` is the message the channel opens with; empty where it has none.
+    """
 
     connection: Text
     path: Text

@@ -6,8 +6,8 @@ would race DM-10 to DM-12 for the synthetic account's second-factor codes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -30,6 +30,7 @@ class Everyone:
     endpoints: Sequence[web.Endpoint]
     synthetic_user: str
     prometheus: PrometheusTarget | None = None
+    elsewhere: Mapping[str, WebTarget] = field(default_factory=dict)
 
 
 class Reach(Protocol):
@@ -46,6 +47,7 @@ class Reach(Protocol):
     @property
     def prometheus(self) -> PrometheusTarget | None: ...
     def host(self, name: str, conn_id: str) -> HostTarget: ...
+    def of_endpoints(self, policy: Policy) -> dict[str, WebTarget]: ...
 
 
 def baseline(policy: Policy, reach: Reach, *, at: datetime) -> Answer:
@@ -58,6 +60,7 @@ def baseline(policy: Policy, reach: Reach, *, at: datetime) -> Answer:
         endpoints=policy.endpoints,
         synthetic_user=reach.account.username,
         prometheus=reach.prometheus,
+        elsewhere=reach.of_endpoints(policy),
     )
     return measure(everyone, policy.baseline, at=at)
 
@@ -101,7 +104,8 @@ def _redis(everyone: Everyone, _: datetime) -> Answer:
 
 
 def _endpoints(everyone: Everyone, _: datetime) -> Answer:
-    return web.endpoints(everyone.api, [one for one in everyone.endpoints if not one.authenticated])
+    unlocked = [one for one in everyone.endpoints if not one.authenticated]
+    return web.endpoints(everyone.api, unlocked, elsewhere=everyone.elsewhere)
 
 
 # Which metrics a question answers, by how their names begin.

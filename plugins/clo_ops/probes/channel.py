@@ -20,16 +20,20 @@ from clo_ops.probes.reaching import accepts_tcp
 from clo_ops.probes.targets import WebTarget
 
 FRAME_LIMIT = 64 * 1024
+KEPT = 10
 
 
 class Channel(Protocol):
     """What the policy says of the WebSocket: ``send`` goes out with a fresh value under the key ``nonce``; the first
-    message with all of ``expect`` is its answer, and must carry the same value."""
+    message with all of ``expect`` is its answer, and must carry the same value. A message with all of ``welcome``
+    is to come before that."""
 
     @property
     def path(self) -> str: ...
     @property
     def token_parameter(self) -> str: ...
+    @property
+    def welcome(self) -> Mapping[str, str]: ...
     @property
     def send(self) -> Mapping[str, str]: ...
     @property
@@ -49,7 +53,11 @@ class NotOpen(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """What one ping came to: ``broken`` says why there was no pong; else its value and how long it took."""
+    """What one ping came to: ``broken`` says why there was no pong; else its value and how long it took.
+
+    ``welcomed``: the channel's own greeting was among the messages up to the pong. ``first`` is the first message's
+    type, or how it began.
+    """
 
     handshake_ms: float
     at: datetime
@@ -57,6 +65,8 @@ class Echo:
     sent: str = ""
     received: Any = None
     ms: float = 0.0
+    welcomed: bool = False
+    first: str = ""
 
 
 def address(target: WebTarget, path: str) -> str:
@@ -109,25 +119,30 @@ def _pinged(connection: ClientConnection, channel: Channel, handshake: float, se
     nonce, started, now = secrets.token_hex(8), time.monotonic(), datetime.now(UTC)
     try:
         connection.send(json.dumps({**channel.send, channel.nonce: nonce}))
-        pong = _pong(connection, channel.expect, started + seconds)
+        heard = _up_to_pong(connection, channel.expect, started + seconds)
     except ConnectionClosed as error:
         code = error.rcvd.code if error.rcvd else "none"
         return Echo(handshake, now, broken=f"closed before its pong (code {code})")
-    if pong is None:
+    took = _ms(started)
+    if not heard:
         return Echo(handshake, now, broken=f"open, but no pong within {seconds:g} s")
-    return Echo(handshake, now, sent=nonce, received=pong.get(channel.nonce), ms=_ms(started))
+    welcomed = any(channel.welcome.items() <= message.items() for message in heard)
+    received, first = heard[-1].get(channel.nonce), str(heard[0].get("type", "of no type"))[:32]
+    return Echo(handshake, now, sent=nonce, received=received, ms=took, welcomed=welcomed, first=first)
 
 
-def _pong(connection: ClientConnection, expected: Mapping[str, str], deadline: float) -> dict[str, Any] | None:
-    """The next message that is a pong, or None when the time is up however much else arrives."""
+def _up_to_pong(connection: ClientConnection, expected: Mapping[str, str], deadline: float) -> list[dict[str, Any]]:
+    """The first messages and the pong; nothing when the time is up however much else arrives."""
+    heard: list[dict[str, Any]] = []
     while (left := deadline - time.monotonic()) > 0:
         try:
             message = _message(connection.recv(timeout=left))
         except TimeoutError:
-            return None
+            return []
         if expected.items() <= message.items():
-            return message
-    return None
+            return [*heard, message]
+        heard += [message] if len(heard) < KEPT else []
+    return []
 
 
 def _message(raw: str | bytes) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from statistics import median
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from clo_ops.findings import Answer, Measurement
@@ -44,6 +45,8 @@ class Endpoint(Protocol):
     @property
     def name(self) -> str: ...
     @property
+    def connection(self) -> str: ...
+    @property
     def path(self) -> str: ...
     @property
     def method(self) -> str: ...
@@ -61,20 +64,23 @@ def endpoints(
     account: Account | None = None,
     doors: Doors = STANDARD,
     *,
+    elsewhere: Mapping[str, WebTarget] = MappingProxyType({}),
     samples: int = SAMPLES,
 ) -> Answer:
     """Ask every endpoint ``samples`` times; those behind a login with one session of ``account``, closed afterwards.
 
+    ``target`` is where the login is, and every endpoint whose ``connection`` is not among ``elsewhere``.
     Emits per endpoint http.up (bool), http.client.request.duration and its .max (ms), http.response.status_code and,
     where the policy expects a body, http.response.body_matches (bool, detail says what was seen).
     """
     answer = Answer()
     with Browser(target) as browser, ExitStack() as leaving:
+        browsers = {name: leaving.enter_context(Browser(other)) for name, other in elsewhere.items()}
         login: Attempt | None = None
         if account is not None and any(one.authenticated for one in wanted):
             login = leaving.enter_context(session(browser, account, doors))
         for one in wanted:
-            answer += _ask(browser, one, login, samples)
+            answer += _ask(browsers.get(one.connection, browser), one, login, samples)
     return answer
 
 

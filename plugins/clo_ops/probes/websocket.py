@@ -21,7 +21,8 @@ def round_trip(target: WebTarget, channel: Channel, account: Account, doors: Doo
     """Open the channel with a session of ``account``, send one ping with a nonce, wait for its pong; log out.
 
     Emits websocket.up (bool, detail says why not), websocket.handshake.duration and websocket.round_trip.duration
-    (ms) and websocket.echo.matches (bool). What the server sends meanwhile (a welcome, news) is passed over.
+    (ms), websocket.echo.matches (bool) and websocket.welcome.matches (bool): the policy's greeting came before the
+    pong. What else the server sends meanwhile (news) is passed over.
     """
     with Browser(target) as browser, session(browser, account, doors) as login:
         if not login.accepted:
@@ -56,10 +57,12 @@ def _measured(echo: Echo) -> Answer:
         return Answer((_up(echo.broken), handshake))
     right = echo.sent == echo.received
     seen = "" if right else f"pong carries {str(echo.received)[:32]!r} instead of the nonce sent"
+    greeting = "" if echo.welcomed else f"its first message was {echo.first!r}"
     return Answer(
         (
             _up(),
             handshake,
+            Measurement("websocket.welcome.matches", echo.welcomed, "bool", echo.at, detail=greeting),
             Measurement("websocket.echo.matches", right, "bool", echo.at, detail=seen),
             Measurement("websocket.round_trip.duration", echo.ms, "ms", echo.at),
         )

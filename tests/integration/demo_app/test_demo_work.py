@@ -7,10 +7,13 @@ import hashlib
 import io
 import json
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
+
+from demo.stack import control
 
 
 def websocket(system, header):
@@ -193,3 +196,16 @@ def test_traffic_is_bounded_and_logs_out(system):
     names = [person.username for person in people]
     left = "SELECT 1 FROM app_sessions JOIN app_users USING (user_id) WHERE username = ANY(%s) AND ended_at IS NULL"
     assert system.rows(left, names) == []
+
+
+def test_the_worker_anchors_the_audit_trail_of_the_days_that_are_over(system, eventually):
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    with system.database() as connection:
+        late = "INSERT INTO audit_logs (created_at, actor, action) VALUES (%s, 'ann', 'late.row') RETURNING id"
+        row = connection.execute(late, [yesterday]).fetchone()
+    anchored = "SELECT last_id, row_count FROM audit_anchor WHERE anchor_date = %s"
+    assert system.rows(anchored, yesterday.date()) == []
+    control.stop_service(system.state, "worker")
+    control.start_service(system.state, "worker")
+    (anchor,) = eventually(lambda: system.rows(anchored, yesterday.date()))
+    assert anchor == {"last_id": row["id"], "row_count": 1}

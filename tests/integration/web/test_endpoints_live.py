@@ -111,7 +111,7 @@ def test_a_broken_frontend_is_seen(site, dm14):
 def test_a_healthy_websocket_passes(dm15):
     found = dm15()
     assert worst(found) is Status.PASS, [one.message for one in found if one.status is not Status.PASS]
-    assert len(found) == 4
+    assert len(found) == 5
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,9 @@ def test_the_policys_connections_lead_to_everybody(app, target, cache):
             assert conn_id == "clo_host_app1"
             return HostTarget(name, "local")
 
+        def of_endpoints(self, policy):
+            return {}
+
     answer = baseline(POLICY, Reach(), at=AT)
     assert answer.value("system.cpu.utilization", host="app1") is not None
     assert answer.value("clo.login.count") == 0

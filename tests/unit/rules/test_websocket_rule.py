@@ -27,11 +27,12 @@ POLICY = WebSocket(
 )
 
 
-def answer(handshake=10.0, round_trip=2.0, echo=1.0, up=1.0, detail="") -> Answer:
+def answer(handshake=10.0, round_trip=2.0, echo=1.0, up=1.0, detail="", *, welcome=1.0) -> Answer:
     return Answer(
         (
             Measurement("websocket.up", up, "bool", AT, detail=detail),
             Measurement("websocket.handshake.duration", handshake, "ms", AT),
+            Measurement("websocket.welcome.matches", welcome, "bool", AT, detail="" if welcome else "it said 'news'"),
             Measurement("websocket.echo.matches", echo, "bool", AT),
             Measurement("websocket.round_trip.duration", round_trip, "ms", AT),
         )
@@ -82,3 +83,14 @@ def test_silence_is_unknown():
 def test_what_was_not_measured_is_unknown(missing):
     partial = Answer(tuple(one for one in answer().measurements if one.name != missing))
     assert Status.UNKNOWN in judged(partial).values()
+
+
+def test_a_channel_without_its_greeting_fails_alone():
+    found = judged(answer(welcome=0.0))
+    assert found.pop("websocket welcome") is Status.FAIL
+    assert set(found.values()) == {Status.PASS}
+
+
+def test_no_greeting_is_asked_for_where_the_policy_expects_none():
+    policy = POLICY.model_copy(update={"welcome": {}})
+    assert "websocket welcome" not in {one.name for one in websocket.judge(answer(welcome=0.0), policy, at=AT)}

@@ -51,6 +51,14 @@ def test_each_is_asked_three_times_and_its_median_told(serve):
     assert answer.value("http.client.request.duration.max", endpoint="one") >= 200
 
 
+def test_an_endpoint_of_another_connection_is_asked_there(serve):
+    here, there = serve({"/one": page()}), serve({"/two": page(418)})
+    wanted = [endpoint(), endpoint("two", "/two", connection="clo_worker")]
+    answer = web.endpoints(here.target(), wanted, elsewhere={"clo_worker": there.target()}, samples=1)
+    assert (paths(here), paths(there)) == (["/one"], ["/two"])
+    assert answer.value("http.response.status_code", endpoint="two") == 418
+
+
 def test_one_that_changes_something_is_asked_once(serve):
     site = serve({"/one": page()})
     web.endpoints(site.target(), [endpoint(method="POST")])

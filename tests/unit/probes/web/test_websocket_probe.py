@@ -16,7 +16,12 @@ from clo_ops.probes.channel import NotOpen, ping
 from clo_ops.probes.targets import Account, WebTarget
 
 CHANNEL = SimpleNamespace(
-    path="/ws", token_parameter="token", send={"type": "ping"}, expect={"type": "pong"}, nonce="nonce"
+    path="/ws",
+    token_parameter="token",
+    welcome={"type": "welcome"},
+    send={"type": "ping"},
+    expect={"type": "pong"},
+    nonce="nonce",
 )
 
 
@@ -52,6 +57,7 @@ def test_a_pong_with_our_value(channel):
     echo = ping(channel(talk), CHANNEL, "tok")
     assert echo.received == echo.sent != ""
     assert echo.broken == ""
+    assert echo.welcomed
     assert 0 < echo.ms < 500
     assert 0 < echo.handshake_ms < 500
     assert seen == [("/ws?token=tok", "clo_ops/dag/task")]
@@ -66,6 +72,30 @@ def test_a_wrong_echo_is_an_answer(channel):
     echo = ping(channel(talk), CHANNEL, "tok")
     assert (echo.received, echo.broken) == ("another", "")
     assert echo.received != echo.sent
+
+
+def test_a_channel_that_does_not_greet_says_what_came_first(channel):
+    def talk(connection):
+        connection.send('{"type": "news"}')
+        message = json.loads(connection.recv())
+        connection.send(json.dumps({**message, "type": "pong"}))
+        connection.send('{"type": "welcome"}')
+        connection.recv()
+
+    echo = ping(channel(talk), CHANNEL, "tok")
+    assert (echo.welcomed, echo.first, echo.broken) == (False, "news", "")
+
+
+def test_a_greeting_before_much_else_is_remembered(channel):
+    def talk(connection):
+        connection.send('{"type": "welcome"}')
+        for _ in range(30):
+            connection.send('{"type": "news"}')
+        message = json.loads(connection.recv())
+        connection.send(json.dumps({**message, "type": "pong"}))
+        connection.recv()
+
+    assert ping(channel(talk), CHANNEL, "tok").welcomed
 
 
 def test_a_mute_server_is_given_up(channel):
