@@ -28,6 +28,7 @@ LABEL = "clo_ops.recipe"
 REGISTRY, REGISTRY_SECONDS, PULL_SECONDS = "registry-1.docker.io", 3.0, 600.0
 # Where a PostgreSQL, Redis or Prometheus of this version is to be had: the Debian suite that carries it.
 POSTGRES = {"13": "bullseye", "15": "bookworm", "17": "trixie", "18": "forky"}
+PROMETHEUS = {"2.42": "bookworm", "2.53": "trixie"}
 REDIS = {"6": "bullseye", "7": "bookworm", "8": "trixie"}
 # Files are extracted only, no maintainer script runs: what a shell and an account need is named here.
 BASE = (
@@ -74,10 +75,22 @@ def recipe(name: str) -> Recipe:
         return Recipe("postgres", POSTGRES[major], packages, arguments={"MAJOR": major})
     if repository == "redis" and major in REDIS:
         return Recipe("redis", REDIS[major], ("redis-server", "redis-tools", *BASE))
+    if repository == "prom/prometheus":
+        return Recipe("prometheus", _prometheus(tag), ("prometheus", "wget", *BASE))
+    if repository == "boky/postfix":
+        return Recipe("mail", "bookworm", ("postfix", "libsasl2-modules", "ca-certificates", "hostname", *BASE))
     if name == "python:3.11-slim-bookworm":
         packages = ("python3", "python3-pip", "python3-venv", "ca-certificates")
         return Recipe("python", "bookworm", packages, variant="apt")
     raise NoImage(f"{name} is not on this machine, no registry answers, and there is no recipe for it in {__name__}")
+
+
+def _prometheus(tag: str) -> str:
+    """Debian's suite for v2.53.3 and its like; the tag says which version, so another is not given out as it."""
+    for version, suite in PROMETHEUS.items():
+        if tag.startswith(f"v{version}."):
+            return suite
+    raise NoImage(f"there is no recipe for Prometheus {tag}; Debian has {', '.join(PROMETHEUS)}")
 
 
 def ensure(name: str, say: Callable[[str], None] = print) -> str:
