@@ -101,12 +101,12 @@ def _asked(engine: Any, query: str, at: str) -> tuple[int | None, tuple[str, ...
     values = {"limit": COUNTED, "at": at, "shown": SHOWN}
     try:
         with engine.get_connection() as connection, connection.begin_nested():
-            found = connection.exec_driver_sql(wrapped(query), values).fetchall()
+            violations, keys = connection.exec_driver_sql(wrapped(query), values).one()
     except DBAPIError as error:
         diagnosis = getattr(error.orig, "diag", None)
         said = getattr(diagnosis, "message_primary", None) or str(error.orig).splitlines()[0]
         return None, (), said
-    return (found[0][1] if found else 0), tuple(str(row[0]) for row in found), ""
+    return violations, tuple(keys), ""
 
 
 @contextmanager

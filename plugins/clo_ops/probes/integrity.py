@@ -45,7 +45,8 @@ def _count(connection: psycopg.Connection[DictRow], check: Check, at: datetime) 
     values = {"limit": COUNTED, "at": at, "shown": 1}
     with connection.transaction():
         row = connection.execute(wrapped(check.sql).encode(), values).fetchone()
-    return row["violations"] if row else 0
+    assert row is not None  # noqa: S101 - an aggregate has one row
+    return int(row["violations"])
 
 
 def ask(target: PostgresTarget, *, at: datetime, evidence: Path | None = None) -> Answer:
