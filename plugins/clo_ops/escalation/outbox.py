@@ -17,6 +17,7 @@ from email.errors import MessageError
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
+from clo_ops.escalation.enclosures import Read, enclosed, read_evidence
 from clo_ops.escalation.mail import address, render
 from clo_ops.findings import ConfigurationError
 
@@ -83,8 +84,10 @@ def redact(text: str, target: SmtpTarget) -> str:
     return " ".join(text.split())[:500]
 
 
-def deliver(ledger: Ledger, smtp: SmtpTarget, now: datetime, limit: int = 50) -> DeliveryReport:
-    """Send up to ``limit`` messages that are due, the most severe first.
+def deliver(
+    ledger: Ledger, smtp: SmtpTarget, now: datetime, limit: int = 50, *, read: Read = read_evidence
+) -> DeliveryReport:
+    """Send up to ``limit`` messages that are due, the most severe first; ``read`` fetches a file to be enclosed.
 
     A server that cannot be reached ends the delivery after one attempt; the rest stays due. Raises ConfigurationError
     for a target without a proper sender, or with a password that would go over the network in the clear.
@@ -92,7 +95,7 @@ def deliver(ledger: Ledger, smtp: SmtpTarget, now: datetime, limit: int = 50) ->
     _check(smtp)
     delivered = failed = refused = 0
     error = ""
-    with _Courier(smtp) as courier:
+    with _Courier(smtp, read) as courier:
         for _ in range(limit):
             claimed = ledger.claim_due(now, 1, LEASE)
             if not claimed:
@@ -133,8 +136,9 @@ def _note(ledger: Ledger, claimed: OutboxMessage, attempt: _Attempt, now: dateti
 class _Courier:
     """One connection to the server for as many messages as it lasts."""
 
-    def __init__(self, target: SmtpTarget) -> None:
+    def __init__(self, target: SmtpTarget, read: Read) -> None:
         self.target = target
+        self.read = read
         self._server: smtplib.SMTP | None = None
 
     def __enter__(self) -> Self:
@@ -152,7 +156,8 @@ class _Courier:
         """Try to hand the message over for everybody still pending. Raises nothing a server or an address can cause."""
         envelope, impossible = _envelope(claimed)
         try:
-            mail = render(claimed.message, sender=self.target.sender, sent_at=claimed.enqueued_at).as_bytes()
+            message, files = enclosed(claimed.message, self.read)
+            mail = render(message, sender=self.target.sender, sent_at=claimed.enqueued_at, attachments=files).as_bytes()
         except (ValueError, MessageError) as error:
             return _Attempt(error=redact(f"cannot be rendered: {error}", self.target))
         if not envelope:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from clo_ops.findings import Severity
 from clo_ops.ledger import schema
 from clo_ops.ledger.columns import aware
 from clo_ops.ledger.errors import LedgerConflict
-from clo_ops.ledger.records import Message, OutboxMessage, OutboxState
+from clo_ops.ledger.records import Evidence, Message, OutboxMessage, OutboxState
 from clo_ops.ledger.store import Store
 
 TABLE = schema.outbox
@@ -22,7 +23,8 @@ TABLE = schema.outbox
 def _outbox_message(row: RowMapping) -> OutboxMessage:
     severity = None if row["severity"] is None else Severity(row["severity"])
     names = ("dedup_key", "recipients", "subject", "text", "html", "headers")
-    message = Message(**{name: row[name] for name in names}, severity=severity, run=row["run_id"])
+    files = [Evidence(**one) for one in row["attachments"]]
+    message = Message(**{name: row[name] for name in names}, severity=severity, run=row["run_id"], attachments=files)
     kept = ("id", "state", "enqueued_at", "attempts", "next_attempt_at", "leased_until", "delivered_at", "last_error")
     return OutboxMessage(
         **{name: row[name] for name in kept},
@@ -52,6 +54,7 @@ class Messages(Store):
             "headers": dict(message.headers),
             "severity": None if message.severity is None else message.severity.value,
             "run_id": message.run,
+            "attachments": [asdict(one) for one in message.attachments],
         }
         with self.transaction() as connection:
             connection.execute(upsert(TABLE).values(row).on_conflict_do_nothing(index_elements=["dedup_key"]))

@@ -165,7 +165,10 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A mail to be delivered once per ``dedup_key``. Raises ValueError for no recipient or a line break in a header."""
+    """A mail to be delivered once per ``dedup_key``; ``attachments`` are read from the evidence store when it is sent.
+
+    Raises ValueError for no recipient or a line break in a header.
+    """
 
     dedup_key: str
     recipients: Sequence[str]
@@ -175,12 +178,15 @@ class Message:
     headers: Mapping[str, str] = field(default_factory=dict)
     severity: Severity | None = None
     run: int | None = None
+    attachments: Sequence[Evidence] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "recipients", tuple(dict.fromkeys(self.recipients)))
         if not self.dedup_key or not self.recipients:
             raise ValueError(f"a message needs a dedup key and a recipient, got {self.dedup_key!r} {self.recipients!r}")
-        for part in (self.subject, *self.recipients, *self.headers, *self.headers.values()):
+        object.__setattr__(self, "attachments", tuple(self.attachments))
+        names = (part for one in self.attachments for part in (one.name, one.media_type))
+        for part in (self.subject, *self.recipients, *self.headers, *self.headers.values(), *names):
             if any(character in part for character in "\r\n\x00"):
                 raise ValueError(f"a line break or NUL in a mail header would let the text forge headers: {part!r}")
 

@@ -259,6 +259,7 @@ outbox = Table(
     Column("text", CleanText, nullable=False),
     _words("html"),
     Column("headers", CleanJson, nullable=False, server_default=text("'{}'")),
+    Column("attachments", CleanJson, nullable=False, server_default=text("'[]'")),
     Column("severity", CleanText),
     _run(nullable=True),
     Column("state", CleanText, nullable=False, server_default=text("'waiting'")),
