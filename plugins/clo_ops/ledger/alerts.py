@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from clo_ops.ledger import schema
@@ -39,6 +39,13 @@ class Alerts(Store):
                 connection.execute(
                     statement.on_conflict_do_update(index_elements=["rule", "labels_digest"], set_=new, where=newer)
                 )
+
+    def forget_alerts(self, alerts: Sequence[tuple[str, Mapping[str, str]]]) -> None:
+        """Nothing more is to be remembered of these (rule, labels)."""
+        with self.transaction() as connection:
+            for rule, labels in alerts:
+                this = (TABLE.c.rule == rule, TABLE.c.labels_digest == labels_digest(labels))
+                connection.execute(delete(TABLE).where(*this))
 
     def beat(self, name: str, at: datetime, detail: str = "") -> None:
         """``name`` is alive at ``at``."""

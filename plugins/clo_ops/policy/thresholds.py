@@ -34,7 +34,10 @@ class Level(Model):
 
 
 class Threshold(Cited):
-    """A metric's two levels. ``statistic`` over ``window``, exceeded for ``hold_for``, before anybody is told."""
+    """A metric's two levels. ``statistic`` over ``window``, exceeded for ``hold_for``, before anybody is told.
+
+    ``no_data`` is the class of the alert that nobody answers: high where that means an outage.
+    """
 
     title: Text
     metric: Text
@@ -46,6 +49,7 @@ class Threshold(Cited):
     warning: Level
     critical: Level
     procedures: Texts
+    no_data: AlertClassName = "medium"
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

@@ -1,0 +1,328 @@
+"""The watch: looks every few seconds, judges every alert rule, and takes what it sees to the incident desk.
+
+One look is: ask (side by side, each question bounded), the statistic over each series' window, one step of each
+alert's state, its incident opened, told or closed, whatever else is due told and delivered, a sign of life. What an
+alert remembers is in the ledger, so that a watch started again goes on where the last one was killed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence, Set
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from clo_ops.escalation.sighting import Sighting
+from clo_ops.findings import Answer, Measurement
+from clo_ops.ledger import AlertRow
+from clo_ops.policy.thresholds import Threshold
+from clo_ops.rules.alerts import Event, Level, State, step
+from clo_ops.rules.figures import figure
+from clo_ops.rules.windows import Window
+
+if TYPE_CHECKING:
+    from clo_ops.escalation.desk import Cycle, Desk
+    from clo_ops.ledger import IncidentRow, Ledger
+    from clo_ops.policy import Policy
+    from clo_ops.probes.watch import Asked
+
+log = logging.getLogger(__name__)
+# A series counts as silent after this many looks without a sample.
+SILENT_LOOKS = 3
+HEARTBEAT = "watch"
+Labels = tuple[tuple[str, str], ...]
+Key = tuple[str, Labels]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An incident this look opened."""
+
+    incident: int
+    cause: str
+    severity: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look did. ``alerts`` is how many were judged, ``silent`` the questions nobody answered."""
+
+    at: datetime
+    alerts: int
+    silent: tuple[str, ...]
+    opened: tuple[Opened, ...]
+    cycle: Cycle
+
+
+@dataclass
+class Watch:
+    """``deliver`` sends what is in the outbox. Raises LedgerUnavailable where the ledger does not answer."""
+
+    policy: Policy
+    questions: list[Asked]
+    ledger: Ledger
+    desk: Desk
+    deliver: Callable[[datetime], object]
+    _pool: ThreadPoolExecutor = field(init=False)
+    _asked: dict[str, Future[Answer]] = field(default_factory=dict, init=False)
+    _windows: dict[Key, Window] = field(default_factory=dict, init=False)
+    _states: dict[Key, State] | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._pool = ThreadPoolExecutor(max(4, len(self.questions)), thread_name_prefix="watch")
+
+    def close(self) -> None:
+        """Wait for nobody: a question that hangs ends by its own time limit."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def look(self, now: datetime) -> Look:
+        """One look at everything, at ``now`` (aware)."""
+        answer, silent = self._ask(now)
+        opened = self._judged_and_told(answer, silent, now)
+        cycle = self.desk.cycle(now)
+        self.deliver(now)
+        alerts = len(self._known())
+        self.ledger.beat(HEARTBEAT, now, f"{alerts} alerts, {len(silent)} questions unanswered")
+        return Look(now, alerts, tuple(silent), tuple(opened), cycle)
+
+    def _judged_and_told(self, answer: Answer, silent: list[str], now: datetime) -> list[Opened]:
+        """An alert's new state and the incident it causes are kept together, or neither is."""
+        try:
+            with self.ledger.transaction():
+                events = list(self._judge(answer, silent, self._known(), now))
+                return [one for one in (self._told(key, event, now) for key, event in events) if one is not None]
+        except BaseException:
+            self._states = None
+            raise
+
+    def _ask(self, now: datetime) -> tuple[Answer, list[str]]:
+        """All questions side by side. One still hanging from an earlier look is not asked a second time."""
+        for one in self.questions:
+            if one.name not in self._asked:
+                self._asked[one.name] = self._pool.submit(one.ask, now)
+        wait(self._asked.values(), timeout=self.policy.alerting.watch.answer_within.total_seconds())
+        answer, silent = Answer(), []
+        for one in self.questions:
+            if not self._asked[one.name].done():
+                silent.append(one.name)
+                continue
+            given = _answer(self._asked.pop(one.name), one.name)
+            silent += [one.name] if given.unanswered else []
+            answer += given
+        return answer, silent
+
+    def _known(self) -> dict[Key, State]:
+        if self._states is None:
+            rows = self.ledger.alerts()
+            self._states = {_key(row.rule, row.labels): _state(row.state) for row in rows}
+        return self._states
+
+    def _judge(
+        self, answer: Answer, silent: Sequence[str], states: dict[Key, State], now: datetime
+    ) -> Iterator[tuple[Key, Event]]:
+        """Step every alert there is; yields those of which the world is told."""
+        changed: list[AlertRow] = []
+        over: list[Key] = []
+        unasked = {metric for one in self.questions if one.name in silent for metric in one.metrics}
+        for name, threshold in self.policy.thresholds.items():
+            for key, value in self._values(name, threshold, answer, states, now, unasked=unasked).items():
+                before = states.get(key, State())
+                after, event = step(before, value, threshold, self.policy.alerting.flapping, now)
+                if event is not None:
+                    yield key, event
+                if _forgettable(after, threshold):
+                    over += [key] if key in states else []
+                    continue
+                states[key] = after
+                if after != before:
+                    changed.append(_row(key, after, value, now))
+        self.ledger.record_alerts(changed)
+        self._forget(over, states)
+
+    def _forget(self, over: Sequence[Key], states: dict[Key, State]) -> None:
+        kept = [(name, dict(labels)) for name, labels in over]
+        self.ledger.forget_alerts(kept)
+        for key in over:
+            del states[key]
+
+    def _values(
+        self,
+        name: str,
+        threshold: Threshold,
+        answer: Answer,
+        states: Mapping[Key, State],
+        now: datetime,
+        *,
+        unasked: Container[str],
+    ) -> dict[Key, float | None]:
+        """The statistic of every series of a rule; None for one that must be there and has no sample."""
+        samples = {_key(name, one.labels): one for one in answer.select(threshold.metric) if _fits(one, threshold)}
+        known = {key for key in states if key[0] == name}
+        expected = {_key(name, labels) for labels in self._expected(threshold)}
+        if threshold.statistic == "sum":
+            return _counted(samples, known, expected, unasked=threshold.metric in unasked)
+        every = sorted(samples.keys() | known | expected)
+        return {key: self._over_its_window(key, samples.get(key), threshold, now) for key in every}
+
+    def _over_its_window(
+        self, key: Key, sample: Measurement | None, threshold: Threshold, now: datetime
+    ) -> float | None:
+        window = self._windows.setdefault(key, Window(threshold.window))
+        if sample is not None:
+            window.add(now, sample.value)
+        return window.value(threshold.statistic, now, SILENT_LOOKS * self.policy.alerting.watch.every)
+
+    def _expected(self, threshold: Threshold) -> Iterator[dict[str, str]]:
+        """The series there must be, so that what never answered is missed."""
+        if threshold.per == ("host",):
+            yield from ({"host": host.name} for host in self.policy.hosts)
+        elif threshold.per == ("host", "mount"):
+            yield from ({"host": host.name, "mount": mount} for host in self.policy.hosts for mount in host.mounts)
+        elif threshold.per == ("endpoint",):
+            yield from ({"endpoint": one.name} for one in self.policy.endpoints if not one.authenticated)
+        elif threshold.per == ("pool",):
+            yield {"pool": "server"}
+        elif not threshold.per:
+            yield {}
+
+    def _told(self, key: Key, event: Event, now: datetime) -> Opened | None:
+        cause = cause_of(key)
+        known = self.ledger.open_incident_of(cause)
+        seen = self._sighting(key, event, now)
+        if event.level is Level.OK and event.kind != "flapping":
+            self.desk.clear(cause, now, seen.observed)
+            return None
+        if known is not None and event.kind in {"flapping", "flapping ended", "eased"}:
+            self.desk.update(known.id, "the watch", seen.title, now)
+            return None
+        incident: IncidentRow = self.desk.detect(seen)
+        return Opened(incident.id, cause, incident.severity.value) if known is None else None
+
+    def _sighting(self, key: Key, event: Event, now: datetime) -> Sighting:
+        name, labels = key
+        threshold = self.policy.thresholds[name]
+        procedure = next(one for one in threshold.procedures if one.startswith("AL-"))
+        entry = self.policy.procedures[procedure]
+        subject = ", ".join(value for _, value in labels)
+        said = _in_words(event, threshold)
+        return Sighting(
+            cause=cause_of(key),
+            severity=self.policy.severities.alert_classes[_alert_class(event, threshold)].severity,
+            title=f"{threshold.title}{f' {subject}' if subject else ''} {_verdict(event)}",
+            procedure=procedure,
+            at=now,
+            observed=said,
+            allowed=_allowed(threshold),
+            manual=f"{' / '.join(entry.section)} ({entry.lines})",
+            first_action=entry.first_action,
+        )
+
+
+def cause_of(key: Key) -> str:
+    """The same for the same rule and series, whatever its level."""
+    name, labels = key
+    return f"alert:{name}:{','.join(f'{label}={value}' for label, value in labels)}"
+
+
+def _fits(one: Measurement, threshold: Threshold) -> bool:
+    """A rule per principal is not for the total, nor the other way round."""
+    return (
+        set(one.labels) == set(threshold.per) if threshold.statistic == "sum" else set(threshold.per) <= set(one.labels)
+    )
+
+
+def _key(name: str, labels: Mapping[str, str]) -> Key:
+    return name, tuple(sorted(labels.items()))
+
+
+def _counted(
+    samples: Mapping[Key, Measurement], known: Set[Key], expected: Set[Key], *, unasked: bool
+) -> dict[Key, float | None]:
+    """The source counted over the window itself. Whom it does not name any more did nothing; silence is silence.
+
+    When it was silent only the series that must be there has no data: one alert for one silence.
+    """
+    if unasked:
+        return dict.fromkeys(sorted(expected))
+    return {key: samples[key].value if key in samples else 0.0 for key in sorted(samples.keys() | known | expected)}
+
+
+def _forgettable(state: State, threshold: Threshold) -> bool:
+    """A series somebody outside named (a user, a source) is kept only while there is something to remember of it."""
+    calm = state.level is Level.OK and state.told is Level.OK and not state.flapping and not state.changed
+    return threshold.statistic == "sum" and bool(threshold.per) and calm and state.over_warning is None
+
+
+def _answer(asked: Future[Answer], name: str) -> Answer:
+    """A probe never raises for a system that cannot be reached; where it does, that is a fault of ours, and told."""
+    try:
+        return asked.result()
+    except Exception:
+        log.exception("the watch's question %s broke off", name)
+        return Answer()
+
+
+def _alert_class(event: Event, threshold: Threshold) -> Any:
+    if event.level is Level.UNKNOWN:
+        return threshold.no_data
+    return threshold.critical.alert if event.level is Level.CRITICAL else threshold.warning.alert
+
+
+def _verdict(event: Event) -> str:
+    if event.kind == "flapping":
+        return "is flapping: quiet until it has settled"
+    level = {Level.OK: "is back", Level.WARNING: "is over its warning level", Level.CRITICAL: "is critical"}
+    settled = " and has settled there" if event.kind == "flapping ended" else ""
+    return ("cannot be measured" if event.level is Level.UNKNOWN else level[event.level]) + settled
+
+
+def _in_words(event: Event, threshold: Threshold) -> str:
+    if event.value is None:
+        return f"no data of {threshold.metric}: nobody answered"
+    statistic = "counted" if threshold.statistic == "sum" else threshold.statistic
+    return f"{figure(event.value, threshold.unit)} ({statistic} over {_minutes(threshold.window)})"
+
+
+def _allowed(threshold: Threshold) -> str:
+    low, high = threshold.warning, threshold.critical
+    return (
+        f"at most {figure(low.above, threshold.unit)}, never over {figure(high.above, threshold.unit)}; "
+        f"clear at {figure(low.clear_at, threshold.unit)}"
+    )
+
+
+def _minutes(window: timedelta) -> str:
+    return f"{window.total_seconds() / 60:g} min"
+
+
+def _row(key: Key, state: State, value: float | None, now: datetime) -> AlertRow:
+    plain = {name: _plain(part) for name, part in asdict(state).items()}
+    return AlertRow(key[0], dict(key[1]), plain, state.level.name.lower(), value, now)
+
+
+def _plain(part: Any) -> Any:
+    if isinstance(part, datetime):
+        return part.isoformat()
+    if isinstance(part, tuple):
+        return [_plain(one) for one in part]
+    return part.name.lower() if isinstance(part, Level) else part
+
+
+def _state(plain: Mapping[str, Any]) -> State:
+    """What was written down before; what it misses is as at first."""
+
+    def moment(name: str) -> datetime | None:
+        written = plain.get(name)
+        return datetime.fromisoformat(written) if written else None
+
+    return State(
+        level=Level[plain.get("level", "ok").upper()],
+        since=moment("since"),
+        over_warning=moment("over_warning"),
+        over_critical=moment("over_critical"),
+        changed=tuple(datetime.fromisoformat(one) for one in plain.get("changed", ())),
+        flapping=bool(plain.get("flapping")),
+        told=Level[plain.get("told", "ok").upper()],
+    )
