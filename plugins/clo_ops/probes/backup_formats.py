@@ -20,7 +20,8 @@ WRAPPERS: tuple[tuple[bytes, Wrapper], ...] = (
     (b"\x28\xb5\x2f\xfd", "zstd"),
     (b"\x04\x22\x4d\x18", "lz4"),
 )
-ARCHIVES: dict[int, Kind] = {1: "custom", 3: "tar", 5: "directory"}
+# The table of contents of a directory says it were one of a tar; by itself it holds no data.
+ARCHIVES: dict[int, Kind] = {1: "custom", 3: "directory", 5: "directory"}
 PLAIN = re.compile(rb"^(?:\\restrict [^\n]*\n|--[^\n]*\n|\s)*-- PostgreSQL database (?:cluster )?dump\b")
 PLAIN_VERSION = re.compile(rb"-- Dumped from database version (\d+)")
 PGBACKREST = re.compile(rb'^\s*\[\s*(?:\{[^\x00]*?"(?:archive|backup|stanza|cipher|db)"|\])')
