@@ -27,6 +27,7 @@ from clo_ops.actions.drill.place import (
 from clo_ops.actions.drill.staging import Source, as_tar, directory, unpacked_name
 from clo_ops.findings import CloOpsError
 from clo_ops.policy import DrillSpec, Recovery
+from clo_ops.rules.room import expected_size, needed_room
 
 # pg_basebackup answers nobody before it has copied everything; then the same container becomes the standby.
 BECOME_STANDBY = (
@@ -37,11 +38,6 @@ ALLOW_REPLICATION = (
     'line="host replication postgres all scram-sha-256"; '
     'grep -qxF "$line" "$PGDATA/pg_hba.conf" || echo "$line" >>"$PGDATA/pg_hba.conf"; pg_ctl reload -s'
 )
-
-
-def expected_size(backup: ChosenBackup, expansion: float) -> int:
-    """Bytes the restored database will take: as it was when it was backed up, else the archive times ``expansion``."""
-    return backup.database_bytes or int(backup.size_bytes * expansion)
 
 
 @dataclass
@@ -223,10 +219,9 @@ class DockerPlace:
 
     @property
     def needed(self) -> int:
-        """Bytes of room for one server: the data, WAL of a primary that feeds a standby, and the empty cluster."""
+        """Bytes of room for one of its servers."""
         guard = self.recovery.guard
-        data = expected_size(self.backup, guard.expansion_factor) * guard.headroom
-        return int(data * (2 if "failover" in self.spec.parts else 1)) + 256 * MIB
+        return needed_room(expected_size(self.backup, guard), guard, "failover" in self.spec.parts)
 
     @property
     def in_memory(self) -> bool:
