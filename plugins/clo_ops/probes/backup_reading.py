@@ -74,7 +74,8 @@ class BackupReader:
 
         with Digest() as digest:
             try:
-                inside = unwrapped(HashedReader(io.BytesIO(head), digest), outer.wrapper).raw.read(1024) or b""
+                reader = unwrapped(HashedReader(io.BytesIO(head), digest), outer.wrapper)
+                inside = reader.raw.read(1024) or b""  # what a decoder gives of a head without asking for more
             except broken():
                 return outer
         return replace(recognise(inside), wrapper=outer.wrapper)
