@@ -110,7 +110,7 @@ class HashedReader(io.RawIOBase):
 def unwrapped(source: io.RawIOBase, wrapper: Wrapper) -> io.BufferedReader:
     """What is inside, to be read block by block. Reading raises one of ``broken()`` where it does not decode."""
     stored: Any = io.BufferedReader(source, BLOCK)
-    inside: Any = source
+    inside: Any = stored  # never the source itself: a reader that is let go of closes what it reads
     if wrapper == "gzip":
         import gzip
 
