@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Both prepare .venv themselves; see docs/install.md.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stop status test check lint policy ladder coverage migrate ledger break mend bench lock clean ready
+.PHONY: help demo stop status test check lint policy ladder coverage migrate ledger break mend compose-env bench lock clean ready
 
 # The first Python that is new enough; override with `make PYTHON=/path/to/python3.12 ...`.
 PYTHON ?= $(shell for p in python3 python3.12 python3.13 python3.11 python3.14; do \
@@ -19,7 +19,7 @@ unexport PYTHONDONTWRITEBYTECODE
 AIRFLOW := env AIRFLOW_HOME=$(CURDIR)/$(STATE)/tools AIRFLOW__CORE__LOAD_EXAMPLES=False PYTHONPATH=plugins
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1 \t\2/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 \t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 ready:
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed (Debian: apt-get install python3)" >&2; exit 1; }
@@ -61,6 +61,9 @@ break: ready ## break the running demo: make break FAULT=slow-endpoint (without 
 
 mend: ready ## put right whatever make break broke
 	@$(VENV) -m demo.switches --state $(STATE) off-all
+
+compose-env: ## .env and clo-ops.env for docker-compose.yml, with fresh secrets (DEMO=1: for the profile demo)
+	@$(PYTHON) -m demo.compose.env $(if $(DEMO),--demo)
 
 bench: ready ## what is fast, as ratios
 	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(AIRFLOW):. $(VENV) $$file; done

@@ -78,7 +78,9 @@ def recipe(name: str) -> Recipe:
     if repository == "prom/prometheus":
         return Recipe("prometheus", _prometheus(tag), ("prometheus", "wget", *BASE))
     if repository == "boky/postfix":
-        return Recipe("mail", "bookworm", ("postfix", "libsasl2-modules", "ca-certificates", "hostname", *BASE))
+        return Recipe(
+            "mail", "bookworm", ("postfix", "libsasl2-modules", "ca-certificates", "hostname", "diffutils", *BASE)
+        )
     if name == "python:3.11-slim-bookworm":
         packages = ("python3", "python3-pip", "python3-venv", "ca-certificates")
         return Recipe("python", "bookworm", packages, variant="apt")

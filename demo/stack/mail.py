@@ -106,23 +106,24 @@ def _subject(content: bytes) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", subject).strip("-")[:60] or "mail"
 
 
-async def _serve(port: int, directory: Path) -> None:
+async def _serve(host: str, port: int, directory: Path) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     handler = Keep(directory)
-    server = await loop.create_server(lambda: SMTP(handler, data_size_limit=LARGEST_BYTES), LOOPBACK, port)
+    server = await loop.create_server(lambda: SMTP(handler, data_size_limit=LARGEST_BYTES), host, port)
     async with server:
         await stop.wait()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Keep every mail as a file.")
+    parser.add_argument("--host", default=LOOPBACK, help="where to listen; in a container 0.0.0.0")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--directory", type=Path, required=True)
     given = parser.parse_args()
-    asyncio.run(_serve(given.port, given.directory))
+    asyncio.run(_serve(given.host, given.port, given.directory))
 
 
 if __name__ == "__main__":
