@@ -1,0 +1,87 @@
+"""The watch round the clock, in the triggerer: no worker slot is held, and an incident starts its DAG at once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Asset, AssetWatcher
+from airflow.triggers.base import BaseEventTrigger, TriggerEvent
+
+from clo_ops.orchestration.connections import Connections
+from clo_ops.policy import load_policy
+
+if TYPE_CHECKING:
+    from clo_ops.orchestration.watch import Look, Watch
+
+log = logging.getLogger(__name__)
+NAME = "clo_ops/watch"
+
+
+class Standing:
+    """A watch with its ledger and courier, opened when first needed and anew after it broke."""
+
+    def __init__(self) -> None:
+        self._watch: Watch | None = None
+        self._closers: list[Any] = []
+
+    def look(self, now: datetime) -> Look | None:
+        """One look; None, and a line in the log, where our own ledger or configuration does not let us."""
+        try:
+            self._watch = self._watch or self._open()
+            return self._watch.look(now)
+        except Exception:
+            # Whatever it is, the next look is tried: an exception that left here would end the watch for good.
+            log.exception("the watch could not look")
+            self.close()
+            return None
+
+    def close(self) -> None:
+        self._watch = None
+        while self._closers:
+            self._closers.pop().close()
+
+    def _open(self) -> Watch:
+        from clo_ops.orchestration.incidents import Courier, desk
+        from clo_ops.orchestration.watch import Watch
+        from clo_ops.probes.watch import questions
+
+        policy, connections = load_policy(), Connections(NAME)
+        ledger = connections.ledger()
+        self._closers.append(ledger)
+        courier = Courier(connections)
+        self._closers.append(courier)
+        watch = Watch(policy, questions(policy, connections), ledger, desk(ledger, policy), courier)
+        self._closers.append(watch)
+        return watch
+
+
+class AlertWatch(BaseEventTrigger):
+    """Looks every ``policy.alerting.watch.every`` and yields an event for each incident it opened."""
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return "clo_ops.orchestration.watch_trigger.AlertWatch", {}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        standing = Standing()
+        try:
+            while True:
+                began = asyncio.get_running_loop().time()
+                look = await asyncio.to_thread(standing.look, datetime.now(UTC))
+                for one in look.opened if look else ():
+                    payload = {"incident": one.incident, "cause": one.cause, "severity": one.severity}
+                    yield TriggerEvent(payload)  # type: ignore[no-untyped-call] # Airflow's own
+                spent = asyncio.get_running_loop().time() - began
+                every = load_policy().alerting.watch.every.total_seconds()
+                await asyncio.sleep(max(0.1, every - spent))
+        finally:
+            await asyncio.to_thread(standing.close)
+
+
+def incidents_asset() -> Asset:
+    """What the DAG incident_response waits for."""
+    trigger = AlertWatch()  # type: ignore[no-untyped-call] # Airflow's own
+    return Asset("clo_incidents", watchers=[AssetWatcher(name="watch", trigger=trigger)])
