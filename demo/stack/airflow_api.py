@@ -41,6 +41,11 @@ class AirflowApi:
                 return None
             raise
 
+    def documentation(self, dag_id: str) -> dict[str, str]:
+        """Task id -> the page the UI shows of it."""
+        found = self._send("GET", f"/api/v2/dags/{dag_id}/tasks")["tasks"]
+        return {str(task["task_id"]): str(task["doc_md"] or "") for task in found}
+
     def import_errors(self) -> list[str]:
         found = self._send("GET", "/api/v2/importErrors")
         return [f"{error['filename']}: {error['stack_trace']}" for error in found["import_errors"]]

@@ -8,18 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.definitions.deadline import BaseDeadlineReference
 
+from clo_ops.findings import CouldNotCheck
 from clo_ops.orchestration.run import run_firing, run_time
 from clo_ops.policy import load_policy
+
+if TYPE_CHECKING:
+    from clo_ops.orchestration.escalate import Escalation
 
 log = logging.getLogger(__name__)
 
 OVER = ("success", "failed")
+# Airflow calls once: whoever gives up because the ledger is being restarted has told nobody. An hour is long enough.
+TRIES, PAUSE = 360, 10.0  # PAUSE in seconds
 
 
 class RunAfterDeadline(BaseDeadlineReference):
@@ -73,6 +80,18 @@ async def deadline_missed(context: dict[str, Any], **_: Any) -> None:
     dag_run, deadline = context["dag_run"], context["deadline"]
     if dag_run["state"] in OVER:
         return
-    from clo_ops.orchestration.escalate import late, tell_management
+    from clo_ops.orchestration.escalate import late
 
-    await asyncio.to_thread(tell_management, late(dag_run, deadline))
+    await _tell(late(dag_run, deadline))
+
+
+async def _tell(escalation: Escalation) -> None:
+    """Until the ledger takes it. Raises LedgerUnavailable when it has not after all the tries."""
+    from clo_ops.orchestration import escalate
+
+    for _ in range(TRIES - 1):
+        with suppress(CouldNotCheck):
+            await asyncio.to_thread(escalate.tell_management, escalation)
+            return
+        await asyncio.sleep(PAUSE)
+    await asyncio.to_thread(escalate.tell_management, escalation)

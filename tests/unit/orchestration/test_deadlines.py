@@ -1,66 +1,47 @@
-"""The deadline of a page with several cadences: it survives serialisation, and a policy that cannot be read."""
+"""A missed deadline is told although the ledger is away when it passes; Airflow itself would not call again."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
+import asyncio
 
 import pytest
 
-from clo_ops.findings import ConfigurationError
-from clo_ops.orchestration import deadlines
-from clo_ops.orchestration.deadlines import DoneByOfTheCadence
+from clo_ops.ledger.errors import LedgerUnavailable
+from clo_ops.orchestration import deadlines, escalate
 
-DUE = datetime(2026, 11, 29, 2, tzinfo=UTC)
-
-
-class Session:
-    """One run of Airflow's table, or none."""
-
-    def __init__(self, run):
-        self.run = run
-
-    def execute(self, _):
-        return SimpleNamespace(one_or_none=lambda: self.run)
+LATE = {"dag_id": "daily_morning_startup", "dag_run_id": "manual__1", "state": "running"}
+CONTEXT = {"dag_run": LATE, "deadline": {"id": "d1", "deadline_time": "2026-11-23T08:30:00Z"}}
 
 
-def evaluated(run, otherwise=60.0):
-    return DoneByOfTheCadence(otherwise)._evaluate_with(session=Session(run), dag_id="maintenance", run_id="r")
+@pytest.fixture
+def told(monkeypatch):
+    """What management is told by a ledger that answers the third time only."""
+    tries, said = [], []
+
+    def tell(escalation):
+        tries.append(escalation)
+        if len(tries) < 3:
+            raise LedgerUnavailable("ledger: connection refused")
+        said.append(escalation.dedup_key)
+
+    monkeypatch.setattr(escalate, "tell_management", tell)
+    monkeypatch.setattr(deadlines, "PAUSE", 0)
+    return said
 
 
-def run(**changes):
-    made = {"dag_id": "maintenance", "logical_date": DUE, "run_after": DUE, "run_type": "scheduled", "conf": {}}
-    return SimpleNamespace(**{**made, **changes})
+def test_a_ledger_that_is_away_is_waited_for(told):
+    asyncio.run(deadlines.deadline_missed(CONTEXT))
+    assert told == ["late:daily_morning_startup:manual__1:d1"]
 
 
-@pytest.mark.parametrize(
-    ("made", "hours"),
-    [
-        (run(), 2),
-        (run(run_type="backfill"), 2),
-        (run(logical_date=DUE + timedelta(days=7)), 4),
-        (run(run_type="manual", conf=None), 4),
-        (run(run_type="manual", logical_date=None, conf={"cadence": "maintenance_weekly"}), 2),
-    ],
-)
-def test_it_counts_from_the_due_time_by_the_cadence_that_fired(made, hours):
-    assert evaluated(made) == DUE + timedelta(hours=hours)
+def test_one_that_does_not_come_back_is_an_error_in_the_end(told, monkeypatch):
+    monkeypatch.setattr(deadlines, "TRIES", 2)
+    with pytest.raises(LedgerUnavailable):
+        asyncio.run(deadlines.deadline_missed(CONTEXT))
+    assert told == []
 
 
-def test_a_run_is_made_even_when_the_policy_cannot_be_read(monkeypatch):
-    def refused():
-        raise ConfigurationError("cadences.yaml: no")
-
-    monkeypatch.setattr(deadlines, "load_policy", refused)
-    assert evaluated(run(), otherwise=3600.0) == DUE + timedelta(hours=1)
-
-
-def test_no_such_run_has_no_deadline():
-    assert evaluated(None) is None
-
-
-def test_it_comes_back_from_the_database_as_it_went():
-    stored = DoneByOfTheCadence(otherwise=14400.0).serialize_reference()
-    assert stored == {"reference_type": "DoneByOfTheCadence", "otherwise": 14400.0}
-    assert DoneByOfTheCadence.deserialize_reference(stored) == DoneByOfTheCadence(14400.0)
-    assert DoneByOfTheCadence(1.0) != DoneByOfTheCadence(2.0)
+@pytest.mark.parametrize("state", ["success", "failed"])
+def test_a_run_that_is_over_is_not_late(told, state):
+    asyncio.run(deadlines.deadline_missed({**CONTEXT, "dag_run": {**LATE, "state": state}}))
+    assert told == []

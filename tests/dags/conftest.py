@@ -1,0 +1,190 @@
+"""The whole demo stack with a real Airflow, once for this folder; and pages that wait until a test lets them go."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clo_ops.findings import Finding
+from clo_ops.ledger import Ledger
+from demo.stack import control
+from demo.stack.airflow_api import AirflowApi
+from demo.stack.launch import Launch
+from demo.stack.mail import messages
+from demo.stack.processes import Process
+from demo.stack.state import Service
+from demo.stack.system import SMALL
+
+ROOT = Path(__file__).resolve().parents[2]
+MORNING = "daily_morning_startup"
+TRIALS = (
+    "trial_in_time",
+    "trial_late",
+    "trial_late_without_triggerer",
+    "trial_task_killed",
+    "trial_worker_killed",
+    "trial_killed_and_tried_again",
+)
+# Long enough for a run that is not held up to end in time on a busy machine, short enough to be waited for.
+DONE_BY = "20 s"
+HEARTBEAT_TIMEOUT = 12
+PATIENCE = 120.0  # seconds for what should come within a few
+
+
+def until(true: Callable[[], Any], what: str) -> Any:
+    """What the question says once it says anything. Fails with ``what`` when patience is over."""
+    end = time.monotonic() + PATIENCE
+    while not (answer := true()):
+        assert time.monotonic() < end, f"waited {PATIENCE:.0f} s in vain for: {what}"
+        time.sleep(0.1)
+    return answer
+
+
+@dataclass(frozen=True)
+class Stack:
+    launch: Launch
+    api: AirflowApi
+    trials: Path
+    spare_dags: Path
+
+    @property
+    def state(self) -> Path:
+        return self.launch.stack.directory
+
+    until = staticmethod(until)
+
+    def cli(self, *words: str) -> Any:
+        """The ``airflow`` command as an operator of this stack would type it."""
+        values = control.environment_of(self.launch.stack, Service("cli", environment="airflow"))
+        command = [sys.executable, "-m", "airflow", *words]
+        return subprocess.run(command, env=values, capture_output=True, text=True, timeout=PATIENCE, check=False)
+
+    def mails(self, *words: str) -> list[EmailMessage]:
+        """What the mail server took whose subject or text has all these words."""
+
+        def told(mail: EmailMessage) -> str:
+            body = mail.get_body(("plain",))
+            return f"{mail['subject']}\n{body.get_content() if body else ''}"
+
+        return [mail for mail in messages(self.launch.mails) if all(word in told(mail) for word in words)]
+
+    def ledger(self) -> Ledger:
+        return Ledger(self.launch.ledger_url, client_name="clo_ops/test/dags")
+
+    def findings(self, dag_id: str, run_id: str) -> list[Finding]:
+        with self.ledger() as ledger:
+            runs = [run for run in ledger.recent_runs(dag_id) if run.run_id == run_id]
+            return ledger.findings(runs[0].id) if runs else []
+
+    def whole_run(self, dag_id: str, run_id: str) -> tuple[str, dict[str, str]]:
+        """Waits for the run's end; its state and its tasks'."""
+        (*_, (_, state)) = self.api.follow(dag_id, run_id, seconds=PATIENCE)
+        return state, self.api.tasks(dag_id, run_id)
+
+    def kill(self, *processes: Process) -> None:
+        """SIGKILL, at once and without a word."""
+        for process in processes:
+            assert process.signal(signal.SIGKILL), process
+        until(lambda: not any(process.alive() for process in processes), f"the end of {processes}")
+
+    def trial(self, dag_id: str) -> Trial:
+        return Trial(self, dag_id, self.api.trigger(dag_id))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One run of a page that waits."""
+
+    stack: Stack
+    dag_id: str
+    run_id: str
+
+    def processes(self, attempt: int = 1) -> tuple[Process, Process]:
+        """The task's own process and the worker's that watches over it, once the task is in the midst of its work."""
+        note = self.stack.trials / f"{self.dag_id}.try-{attempt}"
+        until(note.exists, f"{self.dag_id} at work, try {attempt}")
+        task, worker = (Process.of(int(pid)) for pid in note.read_text().split())
+        assert task, note
+        assert worker, note
+        return task, worker
+
+    def leave(self) -> None:
+        (self.stack.trials / f"{self.dag_id}.leave").touch()
+
+    def end(self) -> tuple[str, dict[str, str]]:
+        return self.stack.whole_run(self.dag_id, self.run_id)
+
+    def findings(self) -> list[Finding]:
+        return self.stack.findings(self.dag_id, self.run_id)
+
+    def told_late(self) -> list[EmailMessage]:
+        return self.stack.mails(f"[CLO Ops] {self.dag_id} is late", self.run_id)
+
+    def told_failed(self) -> list[EmailMessage]:
+        return self.stack.mails(f"[CLO Ops] {self.dag_id} failed", self.run_id)
+
+
+CADENCE = "\n{dag}: {{dag: {dag}, title: A trial, done_by: {done_by}, timeout: 10 min, manual: L9}}\n"
+ENTRY = """
+{id}: {{title: A trial, dag: {dag}, section: [Trials], lines: L9, built: true, first_action: Let it go}}
+"""
+
+
+def _policy_with_trials(directory: Path) -> Path:
+    shutil.copytree(ROOT / "include" / "policy", directory)
+    with (directory / "cadences.yaml").open("a") as cadences, (directory / "procedures.yaml").open("a") as entries:
+        for number, dag in enumerate(TRIALS, start=1):
+            cadences.write(CADENCE.format(dag=dag, done_by=DONE_BY))
+            entries.write(ENTRY.format(id=f"TR-{number:02d}", dag=dag))
+    return directory
+
+
+def _settings(policy: Path, trials: Path, spare: Path) -> dict[str, str]:
+    folders = {"dags-folder": ROOT / "dags", "trials": ROOT / "tests" / "dags" / "pages", "spare": spare}
+    bundles = [
+        {
+            "name": name,
+            "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+            "kwargs": {"path": str(folder)},
+        }
+        for name, folder in folders.items()
+    ]
+    return {
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
+        "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "3",
+        "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "1",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(HEARTBEAT_TIMEOUT),
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
+        "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+        "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "8",
+        "CLO_OPS_POLICY": str(policy),
+        "CLO_OPS_TRIALS": str(trials),
+    }
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    place = tmp_path_factory.mktemp("stack")
+    trials, spare = place / "trials", place / "spare"
+    trials.mkdir()
+    spare.mkdir()
+    settings = _settings(_policy_with_trials(place / "policy"), trials, spare)
+    launch = Launch(place / "state", print, world=SMALL, ports={}, settings=settings)
+    try:
+        api = launch.up(MORNING)
+        for name in TRIALS:
+            until(lambda name=name: api.dag(name), f"{name} parsed")
+        yield Stack(launch, api, trials, spare)
+    finally:
+        control.clean(launch.stack)
