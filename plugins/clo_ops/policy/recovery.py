@@ -9,8 +9,9 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from clo_ops.policy.backups import Taking, Verification
-from clo_ops.policy.base import Cited, Flag, Frozen, Model, Positive, Text
+from clo_ops.policy.base import Cited, Flag, Frozen, Model, Positive, Text, Texts
 from clo_ops.policy.failover import Application, Failover, Replication
+from clo_ops.policy.proof import Proof
 from clo_ops.policy.units import Bytes, Duration, Number, as_text, refuse
 
 PlaceKind = Literal["docker", "local"]
@@ -128,6 +129,12 @@ class RestoreTerms(Cited):
     fatal: tuple[Said, ...]
 
 
+class ReportTerms(Cited):
+    """Which groups of contacts.yaml get the report of a drill, red or green."""
+
+    to: Texts
+
+
 class Recovery(Model):
     """recovery.yaml."""
 
@@ -138,11 +145,13 @@ class Recovery(Model):
     settings: ThrowAway
     guard: GuardTerms
     restore: RestoreTerms
+    proof: Proof
     taking: Taking
     verification: Verification
     failover: Failover
     replication: Replication
     application: Application
+    report: ReportTerms
 
 
 class DrillSpec(Model):
