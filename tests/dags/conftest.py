@@ -151,7 +151,7 @@ def _policy_with_trials(directory: Path) -> Path:
 
 
 def _settings(policy: Path, trials: Path, spare: Path) -> dict[str, str]:
-    folders = {"dags-folder": ROOT / "dags", "trials": ROOT / "tests" / "dags" / "pages", "spare": spare}
+    folders = {"dags-folder": ROOT / "dags", "trials": ROOT / "tests" / "dags" / "trials", "spare": spare}
     bundles = [
         {
             "name": name,
