@@ -20,6 +20,7 @@ from clo_ops.ledger import AlertRow
 from clo_ops.policy.thresholds import Threshold
 from clo_ops.rules.alerts import Event, Level, State, step
 from clo_ops.rules.figures import figure
+from clo_ops.rules.watching import cause_of
 from clo_ops.rules.windows import Window
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ class Watch:
             yield {}
 
     def _told(self, key: Key, event: Event, now: datetime) -> Opened | None:
-        cause = cause_of(key)
+        cause = cause_of(key[0], dict(key[1]))
         known = self.ledger.open_incident_of(cause)
         seen = self._sighting(key, event, now)
         if event.level is Level.OK and event.kind != "flapping":
@@ -208,7 +209,7 @@ class Watch:
         subject = ", ".join(value for _, value in labels)
         said = _in_words(event, threshold)
         return Sighting(
-            cause=cause_of(key),
+            cause=cause_of(name, dict(labels)),
             severity=self.policy.severities.alert_classes[_alert_class(event, threshold)].severity,
             title=f"{threshold.title}{f' {subject}' if subject else ''} {_verdict(event)}",
             procedure=procedure,
@@ -218,12 +219,6 @@ class Watch:
             manual=f"{' / '.join(entry.section)} ({entry.lines})",
             first_action=entry.first_action,
         )
-
-
-def cause_of(key: Key) -> str:
-    """The same for the same rule and series, whatever its level."""
-    name, labels = key
-    return f"alert:{name}:{','.join(f'{label}={value}' for label, value in labels)}"
 
 
 def _fits(one: Measurement, threshold: Threshold) -> bool:
