@@ -176,10 +176,13 @@ class Engine:
                 environment=dict(environment or {}),
             )
             stream = client.exec_start(made["Id"], socket=True)
+            # Closing the stream leaves its socket open: the client's connection holds it.
+            channel = getattr(stream, "_sock", stream)
             try:
                 out, err, in_time = _converse(stream, stdin, started + timeout)
             finally:
                 stream.close()
+                channel.close()
             if not in_time:
                 self._end(client, container, mark)
             code = TIMED_OUT if not in_time else _exit_code(client, made["Id"])

@@ -1,0 +1,205 @@
+"""A whole failover in Docker and the application on what came out of it; then the application's faults, one by one."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from clo_ops.actions.drill import application, failover
+from clo_ops.actions.drill.application_containers import logs
+from clo_ops.actions.drill.place import Place
+from clo_ops.actions.drill.smoke import Smoke
+from clo_ops.findings import Answer, Finding, Severity, Status, worst
+from clo_ops.policy import Policy
+from clo_ops.probes.postgres_session import session
+from clo_ops.probes.targets import WebTarget
+from clo_ops.rules import application as application_rules
+from clo_ops.rules import failover as failover_rules
+from tests.integration.drill_failover.conftest import Source, restored
+
+AT = datetime(2026, 11, 23, tzinfo=UTC)
+ELSEWHERE = ("192.0.2.1", 5432)
+
+
+@pytest.fixture(scope="module")
+def place(opened: Callable[..., Place], source: Source) -> Place:
+    return restored(opened(source.backup), source.backup)
+
+
+@pytest.fixture(scope="module")
+def failed_over(place: Place, policy: Policy) -> Answer:
+    return failover.run(place, policy.recovery.failover)
+
+
+@pytest.fixture(scope="module")
+def used(place: Place, failed_over: Answer, source: Source, policy: Policy) -> Answer:
+    """The application's smoke checks against the promoted server."""
+    return application.check(place, place.standby(), source.account, policy, forbidden=[ELSEWHERE])
+
+
+def judged(answer: Answer, policy: Policy) -> list[Finding]:
+    return application_rules.judge(answer, policy.recovery.application, at=AT)
+
+
+def asked_again(place: Any, source: Source, policy: Policy) -> dict[str, Status]:
+    """The smoke checks once more, of the application that already runs: name of the finding to status."""
+    web = WebTarget(f"http://{place.address('api')}:8000")
+    figures = policy.recovery.application
+    smoke = Smoke(web, source.account, place.standby().target, figures, policy.access, policy.websocket, 1.0)
+    start = application._flag("application.started", True), application._flag("application.isolated", True)
+    return {one.name: one.status for one in judged(Answer(start) + smoke.checked(), policy)}
+
+
+def test_a_failover_loses_nothing_that_was_acknowledged(failed_over, policy):
+    figures = policy.recovery.failover
+    activation = failover_rules.judge_activation(failed_over, figures, at=AT)
+    synchronisation = failover_rules.judge_synchronisation(failed_over, figures, at=AT)
+    assert {one.status for one in activation + synchronisation} == {Status.PASS}, activation + synchronisation
+    assert failed_over.value("failover.marker.committed") >= figures.minimum_markers
+    assert failed_over.value("failover.marker.found") == failed_over.value("failover.marker.committed")
+    assert failed_over.value("failover.timeline", when="after") == 2
+
+
+def test_the_application_works_on_the_promoted_database(used, policy):
+    findings = judged(used, policy)
+    assert {one.status for one in findings} == {Status.PASS}, findings
+    asked = {one.labels["check"] for one in used.select("application.check")}
+    assert asked == set(policy.recovery.application.checks)
+
+
+def test_nothing_is_published_and_the_secrets_are_in_no_command_line(place, used):
+    for one in place.engine.ours(place.drill, ["container"]):
+        with place.engine.asked("test") as client:
+            facts = client.inspect_container(one.id)
+        secrets = [value for value in facts["Config"]["Env"] if value.startswith("CACHE_PASSWORD=")]
+        assert not facts["HostConfig"]["PortBindings"]
+        assert not any(value.partition("=")[2] in " ".join(facts["Config"]["Cmd"]) for value in secrets)
+
+
+def test_no_password_is_in_the_servers_log_or_the_applications(place, used, policy):
+    said = place.standby().log(1000) + "".join(logs(place, policy.recovery.application).values())
+    with place.engine.asked("test") as client:
+        environment = client.inspect_container(f"clo-ops-drill-{place.drill}-api")["Config"]["Env"]
+    url = next(value for value in environment if value.startswith("CLO_DATABASE_URL="))
+    assert url.partition("clo_app:")[2].partition("@")[0] not in said
+    assert place.standby().target.password not in said
+
+
+@pytest.mark.parametrize(("host", "port"), [("1.1.1.1", 443), ("9.9.9.9", 25)])
+def test_the_application_cannot_connect_to_another_machine(place, used, host, port):
+    """Mail, production's database, anything."""
+    script = f"import socket; socket.create_connection(({host!r}, {port}), 2)"
+    done = place.engine.execute(f"clo-ops-drill-{place.drill}-api", ["python3", "-c", script], timeout=30)
+    assert done.exit_code == 1
+    assert any(said in done.stderr for said in ("timed out", "unreachable"))
+
+
+@pytest.mark.parametrize(("bound", "isolated"), [("127.0.0.1", 1), ("0.0.0.0", 0)])  # noqa: S104
+def test_production_on_the_engines_own_machine_is_found_where_it_can_be_reached(place, used, bound, isolated):
+    with listening(bound) as port:
+        answer = application.isolation(place, place.standby(), [("localhost", port)])
+    assert answer.value("application.isolated") == isolated
+    assert (str(port) in answer.first("application.isolated").detail) is (isolated == 0)
+
+
+def test_an_application_that_could_reach_production_is_not_started(place, used, source, policy):
+    with listening("0.0.0.0") as port:  # noqa: S104
+        answer = application.check(place, place.standby(), source.account, policy, forbidden=[("localhost", port)])
+    assert answer.first("application.started") is None
+    (finding,) = judged(answer, policy)
+    assert (finding.name, finding.status, finding.severity) == ("application isolated", Status.FAIL, Severity.P1)
+
+
+def test_a_table_that_is_gone_is_red(place, used, source, policy):
+    with session(place.standby().target, read_only=False) as connection:
+        connection.execute("alter table clo_deals rename to gone")
+        try:
+            found = asked_again(place, source, policy)
+        finally:
+            connection.execute("alter table gone rename to clo_deals")
+    assert found["application health"] is Status.FAIL
+    assert found["application portfolios"] is Status.FAIL
+    assert found["application login"] is Status.PASS
+
+
+def test_a_list_that_is_not_the_databases_is_red(place, used, source, policy):
+    """A row only the list does not know: the application reads a copy, or the count is of another database."""
+    with session(place.standby().target, read_only=False) as connection:
+        connection.execute("create schema other; create view other.clo_deals as select 1; alter role postgres"
+                           " set search_path = other, public")  # fmt: skip
+        try:
+            found = asked_again(place, source, policy)
+        finally:
+            connection.execute("alter role postgres reset search_path; drop schema other cascade")
+    assert found["application portfolios"] is Status.FAIL
+
+
+def test_a_worker_that_died_is_red(place, used, source, policy):
+    """The calculation stays queued, and the API says that a part is down."""
+    calls = policy.recovery.application.calls.model_copy(update={"calculation_within": timedelta(seconds=2)})
+    checks = ("health", "calculation")
+    impatient = policy.recovery.application.model_copy(update={"calls": calls, "checks": checks})
+    with place.engine.asked("test") as client:
+        client.pause(f"clo-ops-drill-{place.drill}-worker")
+    try:
+        found = asked_again(place, source, with_application(policy, impatient))
+    finally:
+        with place.engine.asked("test") as client:
+            client.unpause(f"clo-ops-drill-{place.drill}-worker")
+    assert found["application health"] is Status.FAIL
+    assert found["application calculation"] is Status.FAIL
+
+
+def test_an_account_nobody_knows_is_red_and_the_rest_unknown(place, used, source, policy):
+    stranger = replace(source, account=replace(source.account, password="not-it"))
+    found = asked_again(place, stranger, policy)
+    assert found["application login"] is Status.FAIL
+    assert {status for name, status in found.items() if name.startswith("could not ask")} == {Status.UNKNOWN}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"command": ("python3", "-c", "raise SystemExit('no settings, no service')")}, "no settings, no service"),
+        ({"image": "clo-demo-app:nobody-made-it"}, "clo-demo-app:nobody-made-it"),
+        ({"command": ("no-such-program",)}, "no-such-program"),
+    ],
+)
+def test_an_application_that_cannot_start_says_why(place, source, policy, change, said):
+    parts = policy.recovery.application.parts
+    broken = tuple(part.model_copy(update=change) if part.name == "api" else part for part in parts[-1:])
+    changed = policy.recovery.application.model_copy(update={"parts": broken})
+    other = replace(place, recovery=place.recovery.model_copy(update={"application": changed}))
+    answer = application.check(other, other.standby(), source.account, with_application(policy, changed))
+    findings = {one.name: one for one in judged(answer, policy)}
+    assert findings["application started"].status is Status.FAIL
+    assert said in findings["application started"].message
+    assert not any(name in findings for name in ("application health", "application login"))
+
+
+def test_a_role_that_was_not_restored_is_named(place, used, source, policy):
+    changed = policy.recovery.application.model_copy(update={"database_role": "clo_forgotten"})
+    other = replace(place, recovery=place.recovery.model_copy(update={"application": changed}))
+    answer = application.check(other, other.standby(), source.account, with_application(policy, changed))
+    assert "clo_forgotten" in answer.first("application.started").detail
+    assert worst(judged(answer, policy)) is Status.FAIL
+
+
+def with_application(policy: Policy, changed: Any) -> Policy:
+    recovery = policy.recovery.model_copy(update={"application": changed})
+    return policy.model_copy(update={"recovery": recovery})
+
+
+@contextmanager
+def listening(address: str) -> Iterator[int]:
+    """A door of this machine that stands open."""
+    with socket.socket() as door:
+        door.bind((address, 0))
+        door.listen()
+        yield int(door.getsockname()[1])
