@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Both prepare .venv themselves; see docs/install.md.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo stop status test check lint policy ladder coverage migrate ledger break mend compose-env bench lock clean ready
+.PHONY: help demo dr-drill stop status test check lint policy ladder coverage migrate ledger break mend compose-env bench lock clean ready
 
 # The first Python that is new enough; override with `make PYTHON=/path/to/python3.12 ...`.
 PYTHON ?= $(shell for p in python3 python3.12 python3.13 python3.11 python3.14; do \
@@ -28,6 +28,9 @@ ready:
 demo: ready ## a CLO system and Airflow, a healthy morning and one with three faults
 	@$(VENV) demo/run.py
 
+dr-drill: ready ## the disaster-recovery test on the demo world (PLACE=local without Docker; BACKUP=newest|random|<file>)
+	@$(VENV) demo/drill.py $(if $(PLACE),--place $(PLACE)) $(if $(BACKUP),--backup $(BACKUP)) $(if $(PARTS),--parts $(PARTS))
+
 stop: ## end exactly what make demo started
 	@$(PYTHON) -m demo.stack.control --state $(STATE) stop
 
@@ -46,7 +49,7 @@ policy: ready ## the manual's figures as loaded, with next month's calendar
 ladder: ready ## who would be told what and when (SEVERITY=P1 AT=2026-11-23T08:00)
 	@PYTHONPATH=plugins $(VENV) -m clo_ops.escalation.ladder $(if $(SEVERITY),--severity $(SEVERITY)) $(if $(AT),--at $(AT))
 
-coverage: ready ## every procedure with its DAG and task; renews dags/README.md
+coverage: ready ## every procedure with its DAG and task; renews the pages made from the DAGs
 	@$(AIRFLOW) $(VENV) -m clo_ops.orchestration.coverage
 
 migrate: ready ## bring the ledger's schema up to date (CLO_OPS_LEDGER_URL, else the demo's)

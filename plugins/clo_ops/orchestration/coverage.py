@@ -1,6 +1,7 @@
 """Which procedure of the manual runs where: read from the parsed DAGs, held against the catalogue.
 
-``make coverage`` prints the table, renews dags/README.md, and ends 1 on a gap; ``--print`` only prints.
+``make coverage`` prints the table, renews dags/README.md and docs/procedures, and ends 1 on a gap; with ``--print`` it
+only prints.
 """
 
 from __future__ import annotations
@@ -110,6 +111,14 @@ def _cadence_row(dag_id: str, cadence: Cadence, carried: list[str]) -> str:
     return f"| [{dag_id}]({dag_id}.py) | {cadence.title} | {cron}{days} | {cadence.done_by} | {ids} |"
 
 
+def generated(policy: Policy, dags: list[DAG]) -> dict[Path, str]:
+    """Every page made from the DAGs, by where it stands."""
+    from clo_ops.orchestration.procedure_page import FOLDER, procedure_page
+
+    of_dag = {FOLDER / f"{dag.dag_id}.md": procedure_page(dag, policy) for dag in dags}
+    return {DAGS / "README.md": schedule_page(policy, dags), **of_dag}
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="make coverage", description=__doc__)
     parser.add_argument("--print", action="store_true", help="renew nothing")
@@ -118,7 +127,8 @@ def main(arguments: list[str] | None = None) -> int:
     rows = coverage(policy, dags)
     sys.stdout.write(table(rows) + "\n")
     if not options.print:
-        (DAGS / "README.md").write_text(schedule_page(policy, dags), encoding="utf-8")
+        for path, text in generated(policy, dags).items():
+            path.write_text(text, encoding="utf-8")
     return 1 if any(row.gap for row in rows) else 0
 
 
