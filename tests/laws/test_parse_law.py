@@ -35,7 +35,7 @@ def test_dags_parse_where_nothing_can_be_asked(tmp_path):
         [sys.executable, "-c", PARSE_WITHOUT], env=environment, capture_output=True, text=True, timeout=120, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.strip().splitlines()[-1] == str(sorted(path.stem for path in (root / "dags").glob("*.py")))
+    assert done.stdout.strip().splitlines()[-1] == str(sorted(path.stem for path in (ROOT / "dags").glob("*.py")))
 
 
 def test_the_guard_of_this_law_bites(tmp_path):
