@@ -166,13 +166,13 @@ def failed(problem: Exception) -> int:
 
 
 @contextmanager
-def only_one() -> Iterator[None]:
-    STATE.mkdir(mode=0o700, exist_ok=True)
-    with (STATE / "launch.lock").open("w") as handle:
+def only_one(state: Path = STATE) -> Iterator[None]:
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (state / "launch.lock").open("w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise RuntimeError("another make demo is at work in this checkout") from None
+            raise RuntimeError("another make demo or make dr-drill is at work in this checkout") from None
         yield
 
 

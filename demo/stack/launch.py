@@ -80,7 +80,15 @@ class Launch:
         self._wait_for(api, dag_id)
         return api
 
-    def _servers(self) -> None:
+    def databases(self) -> None:
+        """PostgreSQL, Redis, the world and the ledger, and nothing that serves or schedules: enough for a drill."""
+        self._servers(mail=False)
+        self.system.connect()
+        self._ops_databases(mail=False)
+        self._migrate_ledger()
+        self.system.prepare()
+
+    def _servers(self, *, mail: bool = True) -> None:
         with ThreadPoolExecutor() as pool:
             for result in [
                 pool.submit(self.system.start_server, name) for name in ("postgres", "postgres-ops", "redis")
@@ -88,7 +96,8 @@ class Launch:
                 result.result()
         server = self.ops.server
         self.say(f"PostgreSQL {server.version} ({server.origin}) twice and Redis ({self.system.redis.origin}) run")
-        self._mail()
+        if mail:
+            self._mail()
 
     def _mail(self) -> None:
         port = self.system.port("mail")
@@ -96,7 +105,7 @@ class Launch:
         service = Service("mail", command=command, ready=f"tcp://{LOOPBACK}:{port}", port=port, directory=str(ROOT))
         self.system.start_all([service], changed=False)
 
-    def _ops_databases(self) -> None:
+    def _ops_databases(self, *, mail: bool = True) -> None:
         """Our own cluster: Airflow's metadata and the ledger, each in a database of its own."""
         ops = self.ops
         for user, database in (("airflow", airflow.METADATA_DATABASE), ("clo_ops", airflow.LEDGER_DATABASE)):
@@ -106,7 +115,8 @@ class Launch:
         with self.stack.changing() as state:
             hidden = state["secrets"].setdefault("airflow", airflow.make_secrets())
             state["connections"]["clo_ledger"] = app.postgres_connection(ops, airflow.LEDGER_DATABASE, "clo_ops")
-            state["connections"]["clo_smtp"] = airflow.smtp_connection(_port(state, "mail"))
+            if mail:
+                state["connections"]["clo_smtp"] = airflow.smtp_connection(_port(state, "mail"))
         airflow.write_passwords(self.stack, hidden)
 
     def _airflow(self, port: int, changed: bool) -> None:

@@ -17,7 +17,7 @@ from clo_ops.orchestration.procedure import RETRIES, ProcedureOperator
 from clo_ops.orchestration.procedure_page import words_of
 from clo_ops.policy.firing import cadences_of
 
-DAG_IDS = {"daily_morning_startup"}
+DAG_IDS = {"daily_morning_startup", "monthly_week3_dr_test"}
 HEADINGS = (
     "Manual section",
     "What it does",

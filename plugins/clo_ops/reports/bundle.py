@@ -44,6 +44,12 @@ def bundle(
     return _zip(files), lost
 
 
+def folder_as_zip(folder: Path) -> bytes:
+    """Everything below a folder as one archive, the same bytes for the same files."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    return _zip({path.relative_to(folder).as_posix(): path.read_bytes() for path in found})
+
+
 def _plain(about: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value.isoformat() if isinstance(value, datetime) else value for key, value in about.items()}
 

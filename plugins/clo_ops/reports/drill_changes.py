@@ -12,6 +12,7 @@ from clo_ops.rules.figures import duration, figure
 # A phase a quarter longer or shorter than last time is worth a line; under two seconds it is the machine's breathing.
 PHASE_SHARE = 0.25
 PHASE_SECONDS = 2.0
+NAMED = 8
 COMPARED = ("place", "server.version", "server.image", "backup.server_version", "backup.format", "backup.compression")
 
 
@@ -76,5 +77,7 @@ def _phases(facts: DrillFacts, earlier: DrillFacts) -> Iterator[str]:
 def _tables(facts: DrillFacts, earlier: DrillFacts) -> Iterator[str]:
     now, then = ({line.name for line in one.lines("contents.table.rows", "table")} for one in (facts, earlier))
     if now and then:
-        yield from (f"table {name} is new." for name in sorted(now - then))
-        yield from (f"table {name} is gone." for name in sorted(then - now))
+        for names, words in ((now - then, "new"), (then - now, "gone")):
+            if names:
+                more = ", ..." if len(names) > NAMED else ""
+                yield f"{len(names)} tables are {words}: {', '.join(sorted(names)[:NAMED])}{more}."

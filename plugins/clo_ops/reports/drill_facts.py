@@ -113,7 +113,8 @@ class DrillFacts:
     @property
     def depth(self) -> int:
         """How deep the backup was proven in this very drill: 0 (there) to 4 (contents and meaning)."""
-        return int(max((one.value for one in self.answer.select("backup.depth")), default=0))
+        read = [int(one.labels.get("level", "L0")[1:]) for one in self.answer.select("backup.verified") if one.value]
+        return max([0, *read, *(int(one.value) for one in self.answer.select("backup.depth"))])
 
     @property
     def invariants(self) -> list[Invariant]:
@@ -148,7 +149,7 @@ def read(ledger: Ledger, run: int) -> DrillFacts:
         answer=in_order(answer),
         parts=_parts([one for one in ledger.findings(run) if one.procedure in ids]),
         evidence=tuple(sorted(evidence, key=lambda one: (one.name, one.uri))),
-        facts={one.labels["name"]: one.detail for one in in_order(answer).select("drill.fact")},
+        facts={one.labels["fact"]: one.detail for one in in_order(answer).select("drill.fact")},
     )
 
 

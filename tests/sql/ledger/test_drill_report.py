@@ -42,7 +42,7 @@ class Told:
         self.measured.setdefault(procedure, []).append(Measurement(name, value, unit, self.at, labels, detail))
 
     def fact(self, name: str, said: str) -> None:
-        self.measure("M3-01", "drill.fact", 1, "bool", said, name=name)
+        self.measure("M3-01", "drill.fact", 1, "bool", said, fact=name)
 
     def find(self, procedure: str, status: Status, name: str = "judged", message: str = "As expected.") -> None:
         severity = None if status is Status.PASS else Severity.P1

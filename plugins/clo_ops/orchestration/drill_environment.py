@@ -1,0 +1,107 @@
+"""The first step of a drill, M3-01: which backup, is it whole, may a drill start, is what started not production."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from clo_ops.findings import CloOpsError, Finding, Severity, worst
+from clo_ops.orchestration.drill import RED, Drill, backup_facts, failed, passed
+from clo_ops.rules.verdicts import Case
+
+SET_ASIDE = "Set the file aside, take a new backup at once, and verify it before anything else is changed."
+# Databases grow: what was seen years ago says little about the room that is needed now.
+LOOK_BACK = timedelta(days=400)
+
+
+def environment(drill: Drill) -> list[Finding]:
+    """M3-01: choose, read, guard; start; prove again that what was started is not production."""
+    findings = _chosen(drill)
+    if worst(findings) not in RED:
+        findings += _guarded(drill)
+    if worst(findings) not in RED:
+        findings += _started(drill)
+    return findings
+
+
+def _chosen(drill: Drill) -> list[Finding]:
+    try:
+        choice = drill.choice
+    except CloOpsError as error:
+        return [failed("M3-01", "backup chosen", error)]
+    for name, said in backup_facts(choice).items():
+        drill.fact(f"backup.{name}", said)
+    if choice.newest_good:
+        drill.fact("backup.newest_good", choice.newest_good.isoformat())
+    drill.fact("place", drill.spec.place)
+    drill.measure("drill.backup.size", choice.backup.size_bytes, "bytes", path=choice.backup.name)
+    path, how = choice.backup.name, drill.spec.backup
+    told = passed("M3-01", "backup chosen", "a backup to restore", path, f"{path} is restored ({how}).")
+    return [told, *_read(drill)]
+
+
+def _read(drill: Drill) -> list[Finding]:
+    """L1 and L2 before anything is started: bytes that are not those recorded prove nothing about the backup."""
+    from clo_ops.actions.drill.choosing import read_whole
+    from clo_ops.findings import unanswered_findings
+
+    answer, path = drill.run.keep(read_whole(drill.choice)), drill.choice.backup.name
+    findings = unanswered_findings("M3-01", answer, Severity.P1, "Check that the worker reaches the repository.")
+    for level, name, expected in (
+        ("L1", "backup is the one recorded", "the size and SHA-256 of its manifest"),
+        ("L2", "backup can be read to its end", "every byte decoded"),
+    ):
+        one = answer.first("backup.verified", level=level)
+        case = Case("M3-01", name, expected, Severity.P1, SET_ASIDE, "L204", path)
+        if one is not None and not (level == "L1" and not drill.choice.sha256):
+            findings.append(case.either(one, f"{path}: {expected}", f"{path} is not to be trusted"))
+        elif one is not None:
+            findings.append(
+                case.warned("no manifest", f"{path} has no manifest: nobody knows what its bytes should be")
+            )
+    return findings
+
+
+def _guarded(drill: Drill) -> list[Finding]:
+    """What has to be so before anything starts. What killed workers left is removed first: it would count as busy."""
+    from clo_ops.actions.drill.guard import before
+    from clo_ops.actions.drill.reaper import reap
+    from clo_ops.rules.guard import judge_before
+
+    run, recovery = drill.run, drill.run.policy.recovery
+    try:
+        gone, _ = reap(recovery, datetime.now(UTC))
+    except CloOpsError as error:
+        return [failed("M3-01", "left-overs of earlier drills removed", error)]
+    drill.fact("reaped", ", ".join(gone))
+    if drill.place.isolation:
+        drill.fact("isolation", drill.place.isolation)
+    backup, production = drill.choice.backup, run.connections.postgres
+    answer = before(drill.place, recovery, backup, production, largest=_largest(drill))
+    return judge_before(run.keep(answer), recovery.guard)
+
+
+def _largest(drill: Drill) -> int:
+    """Bytes of the largest database earlier drills restored: a manifest may know less than what was seen."""
+    now = datetime.now(UTC)
+    sizes = drill.run.ledger.measurements("drill.database.size", now - LOOK_BACK, now)
+    return int(max((one.value for one in sizes), default=0))
+
+
+def _started(drill: Drill) -> list[Finding]:
+    from clo_ops.actions.drill.guard import proofs
+    from clo_ops.actions.drill.parity import parity
+    from clo_ops.actions.drill.phases import phase
+    from clo_ops.rules.guard import judge_parity, judge_proofs
+
+    run, place, backup = drill.run, drill.place, drill.choice.backup
+    expected = "an isolated PostgreSQL that takes connections"
+    try:
+        with phase("environment") as taken:
+            server = place.start()
+        run.keep(taken.answer)
+        found = judge_proofs(run.keep(proofs(place, backup, [run.connections.postgres])), kind=place.kind)
+        found += judge_parity(run.keep(parity(server, backup)))
+    except CloOpsError as error:
+        return [failed("M3-01", "environment started", error)]
+    said = f"The {place.kind} place of drill {place.drill} is up."
+    return [passed("M3-01", "environment started", expected, f"{place.kind}, drill {place.drill}", said), *found]

@@ -1,0 +1,234 @@
+"""What each step of a drill asks, does and judges, from the restore on; ``orchestration.drill`` says what one is."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clo_ops.findings import Answer, CloOpsError, CouldNotCheck, Finding, Severity, Status, worst
+from clo_ops.orchestration.drill import RED, Drill, after, failed, not_asked, passed
+from clo_ops.reports.bundle import folder_as_zip
+from clo_ops.rules.verdicts import Case
+
+if TYPE_CHECKING:
+    from clo_ops.actions.drill.place import Server
+    from clo_ops.ledger.records import Level
+
+KEPT_FOR = "A look round; `docker ps --filter label=clo_ops.drill` lists what is there. The reaper removes it then."
+
+
+@after("M3-01")
+def restored(drill: Drill) -> list[Finding]:
+    """M3-02: roles first, then everything else, then planner statistics."""
+    from clo_ops.actions.drill.restore import analyze, restore
+    from clo_ops.actions.drill.roles import restore_roles
+    from clo_ops.probes.reaching import Unreachable
+    from clo_ops.rules import restore as rules
+
+    run, backup, terms = drill.run, drill.choice.backup, drill.run.policy.recovery.restore
+    within = run.policy.recovery.drill.restore_within.total_seconds()
+    try:
+        server = drill.place.primary()
+        _drop(server, backup.database)
+        run.keep(restore_roles(server, backup))
+        run.keep(restore(drill.place, backup, terms, timeout=within))
+        run.keep(analyze(server, backup, terms, timeout=within))
+    except Unreachable as error:
+        run.keep(error.unanswered("the restore", drill.place.drill, "a session with the throw-away server"))
+    except CloOpsError as error:
+        return [*rules.judge(run.answer), failed("M3-02", "restore carried out", error)]
+    findings = rules.judge(run.answer)
+    drill.fact("restore.command", _command(drill))
+    proven(drill, "L3", findings)
+    return findings
+
+
+def _drop(server: Server, database: str) -> None:
+    """A restore begun by a worker that was killed begins anew; the server is this drill's own, M3-01 has proven it."""
+    server.run("dropdb", "--if-exists", "--force", database, timeout=120)
+
+
+def _command(drill: Drill) -> str:
+    """As it would be typed beside the file."""
+    import shlex
+
+    from clo_ops.actions.drill.restore import command_of
+
+    backup = drill.choice.backup
+    return shlex.join(command_of(backup, backup.name, backup.database, drill.run.policy.recovery.restore.jobs))
+
+
+def proven(drill: Drill, level: Level, findings: Sequence[Finding]) -> None:
+    """What this drill proved of the backup, or that it could not be proven, goes into the ledger's list of backups."""
+    from clo_ops.ledger.records import BackupRow
+
+    status, choice = worst(findings), drill.choice
+    backup, now = choice.backup, datetime.now(UTC)
+    known = BackupRow(
+        repository=str(backup.repository),
+        path=backup.name,
+        database=backup.database,
+        snapshot_at=choice.taken,
+        size_bytes=backup.size_bytes,
+        sha256=choice.sha256,
+    )
+    if status not in RED:
+        drill.measure("backup.depth", int(level[1:]), "count", path=backup.name)
+        drill.run.ledger.record_backup(replace(known, proven={level: now}))
+    elif status is Status.FAIL:
+        red = next(one for one in findings if one.status is Status.FAIL)
+        drill.run.ledger.record_backup(replace(known, failed_at=now, failure=f"{level}: {red.message}"[:300]))
+
+
+@after("M3-02")
+def contents_and_meaning(drill: Drill) -> list[Finding]:
+    """M3-03: what it holds and what it means, side by side, each with its own time."""
+    with tempfile.TemporaryDirectory(prefix="clo-ops-data-docs-") as folder, ThreadPoolExecutor(2) as pool:
+        # Each tells only at its end: the run is kept by one thread.
+        parts = [pool.submit(_contents, drill), pool.submit(_meaning, drill, Path(folder))]
+        found = [part.result() for part in parts]
+        docs = folder_as_zip(Path(folder))
+    for answer, _ in found:
+        drill.run.keep(answer)
+    drill.run.attach("M3-03.data-docs.zip", docs, "application/zip")
+    findings = [finding for _, some in found for finding in some]
+    proven(drill, "L4", findings)
+    return findings
+
+
+def _contents(drill: Drill) -> tuple[Answer, list[Finding]]:
+    from clo_ops.actions.drill import proof
+    from clo_ops.actions.drill.phases import phase
+    from clo_ops.rules import contents as rules
+
+    figures, manifest = drill.run.policy.recovery.proof, drill.choice.backup.manifest
+    try:
+        with phase("contents") as taken:
+            seen = proof.contents(drill.place.primary().target, manifest, figures)
+    except CloOpsError as error:
+        return Answer(), [failed("M3-03", "contents read", error)]
+    findings = rules.judge(manifest, seen.contents, seen.answer, figures, rpo=drill.spec.rpo)
+    return seen.answer + taken.answer, findings
+
+
+def _meaning(drill: Drill, folder: Path) -> tuple[Answer, list[Finding]]:
+    from clo_ops.actions.drill import proof
+    from clo_ops.actions.drill.phases import phase
+    from clo_ops.rules import integrity as rules
+
+    run, manifest = drill.run, drill.choice.backup.manifest
+    figures = run.policy.recovery.proof
+    try:
+        with phase("integrity") as taken:
+            answer = proof.meaning(drill.place.primary().target, manifest, figures, evidence=folder)
+    except CloOpsError as error:
+        return Answer(), [failed("M3-03", "invariants asked", error)]
+    findings = rules.judge(answer, manifest, _last_time(drill), figures, at=run.at)
+    return answer + taken.answer, findings
+
+
+def _last_time(drill: Drill) -> dict[str, float] | None:
+    """Violations by invariant of the drill before this one, None where there was none."""
+    from clo_ops.reports.drill_facts import before, read
+
+    ledger = drill.run.ledger
+    earlier = before(ledger, read(ledger, drill.run.ledger_run))
+    return {one.id: float(one.violations) for one in earlier.invariants} if earlier else None
+
+
+@after("M3-02")
+def failover(drill: Drill) -> list[Finding]:
+    """M3-04 and M3-05: the drill's own servers fail over; production's replication is only looked at."""
+    from clo_ops.actions.drill import failover as action
+    from clo_ops.probes.replication import replication
+    from clo_ops.rules import failover as rules
+    from clo_ops.rules import replication as replication_rules
+
+    run, figures = drill.run, drill.run.policy.recovery.failover
+    found = []
+    if "failover" in drill.spec.parts:
+        answer = run.keep(action.run(drill.place, figures))
+        found += rules.judge_activation(answer, figures, at=run.at)
+        found += rules.judge_synchronisation(answer, figures, at=run.at)
+    else:
+        found += [not_asked(one, "failover") for one in ("M3-04", "M3-05")]
+    seen = run.keep(replication(run.connections.postgres))
+    return [*found, *replication_rules.judge(seen, run.policy.recovery.replication, at=run.at)]
+
+
+@after("M3-02")
+def application(drill: Drill) -> list[Finding]:
+    """M3-06: on the promoted standby where there is one, else on the restored primary."""
+    from clo_ops.actions.drill import application as action
+    from clo_ops.rules import application as rules
+
+    if "application" not in drill.spec.parts:
+        return [not_asked("M3-06", "application")]
+    run = drill.run
+    try:
+        database = drill.place.standby() if "failover" in drill.spec.parts else drill.place.primary()
+        production = run.connections.postgres
+        door = (production.host, production.port)
+        answer = run.keep(action.check(drill.place, database, run.connections.account, run.policy, forbidden=[door]))
+    except CloOpsError as error:
+        return [failed("M3-06", "application started", error)]
+    return rules.judge(answer, run.policy.recovery.application, at=run.at)
+
+
+def clean_up(drill: Drill) -> list[Finding]:
+    """M3-08: all of it goes, whatever became of the drill, unless it was asked to stay; then nothing is left."""
+    from clo_ops.actions.drill.phases import phase
+    from clo_ops.actions.drill.reaper import remaining
+
+    if drill.spec.keep:
+        return [_kept(drill)]
+    try:
+        with phase("clean_up") as taken:
+            removed = drill.place.remove()
+    except CloOpsError as error:
+        if drill.chosen is None and not isinstance(error, CouldNotCheck):
+            return [passed("M3-08", "nothing left", "nothing of this drill", "nothing", "Nothing was ever started.")]
+        return [failed("M3-08", "nothing left", error)]
+    drill.run.keep(taken.answer)
+    drill.measure("drill.removed", len(removed), "count", ", ".join(removed), kind=drill.place.kind)
+    answer = drill.run.keep(remaining(drill.run.policy.recovery, drill.place.drill))
+    return _left(drill, answer, removed)
+
+
+def _kept(drill: Drill) -> Finding:
+    until = f"{datetime.now(UTC) + drill.run.policy.recovery.drill.expires:%Y-%m-%d %H:%M} UTC"
+    drill.fact("kept_until", until)
+    return Finding(
+        procedure="M3-08",
+        name="nothing left",
+        status=Status.WARN,
+        severity=Severity.P4,
+        expected="nothing of this drill",
+        actual="kept, as asked",
+        message=f"The environment of drill {drill.place.drill} was kept, as the form asked, until {until}.",
+        first_action=KEPT_FOR,
+    )
+
+
+def _left(drill: Drill, answer: Answer, removed: Sequence[str]) -> list[Finding]:
+    from clo_ops.findings import unanswered_findings
+
+    case = Case(
+        "M3-08",
+        "nothing left",
+        "no container, network, volume or cluster of this drill",
+        Severity.P2,
+        f"Remove what carries the label clo_ops.drill={drill.place.drill}, and nothing else.",
+        "L198-L208",
+    )
+    left = answer.first("drill.remaining")
+    if left is None:
+        return unanswered_findings("M3-08", answer, Severity.P2, case.first_action)
+    if left.value:
+        return [case.failed(left.detail, f"{left.value:.0f} things of this drill are still there: {left.detail}")]
+    return [case.passed("nothing", f"{len(removed)} things removed, nothing of this drill is left")]
