@@ -12,6 +12,7 @@ ldconfig
 cp -n /usr/share/postfix/master.cf.dist /etc/postfix/master.cf
 printf '%s\n' 'compatibility_level = 3.6' >/etc/postfix/main.cf
 newaliases 2>/dev/null || :
+chown postfix:postfix /var/lib/postfix
 chgrp postdrop /usr/sbin/postqueue /usr/sbin/postdrop
 chmod 2755 /usr/sbin/postqueue /usr/sbin/postdrop
 ln -sf ../sbin/sendmail /usr/lib/sendmail
