@@ -86,7 +86,7 @@ def ask(
         with connect(target) as connection:
             opener = partial(connect, target)
             found = describe(connection, freshness=freshness, opener=opener, workers=workers)
-            return found, Answer.of(_canary(connection, canary, found.at))
+            return found, read_canary(connection, canary, found.at)
     except Unreachable as error:
         return None, error.unanswered("the contents of the database", target, TRIED)
 
@@ -175,7 +175,7 @@ def _schema(connection: Connection) -> Iterator[tuple[str, str]]:
 
 
 def _as_restored(found: re.Match[str]) -> str:
-    return "(ARRAY[" + VARCHAR.sub(r"(\1)::text", found[1]) + "])"
+    return "ARRAY[" + VARCHAR.sub(r"(\1)::text", found[1]) + "]"
 
 
 def _sequences(connection: Connection) -> Iterator[tuple[str, SequenceState]]:
@@ -202,18 +202,20 @@ def _newest(connection: Connection, table: str, column: str) -> datetime | None:
     return found.astimezone(UTC) if isinstance(found, datetime) else None
 
 
-def _canary(connection: Connection, canary: Mapping[str, Any] | None, at: datetime) -> Iterator[Measurement]:
-    """Whether the row of this backup is there; a copy of another backup has another one, or none."""
+def read_canary(connection: Connection, canary: Mapping[str, Any] | None, at: datetime) -> Answer:
+    """``contents.canary.matches`` (bool) {table}: a copy of another backup has another row, or none. Nothing is
+    measured where the manifest names no canary.
+    """
     from psycopg.errors import UndefinedTable
 
     if not canary:
-        return
+        return Answer()
     table, nonce = str(canary["table"]), str(canary["nonce"])
-    name, labels = "contents.canary.matches", {"table": table}
     try:
-        row = composed(connection, "contents/canary", {"nonce": nonce}, table=identifier(table))
+        with connection.transaction():
+            row = composed(connection, "contents/canary", {"nonce": nonce}, table=identifier(table))
+        found, said = row["found"] == 1, f"not among {row['rows']} rows"
     except UndefinedTable:
-        yield Measurement(name, 0, "bool", at, labels, f"there is no table {table}")
-        return
-    said = f"nonce {nonce[:8]}… " + ("found" if row["found"] else f"not among {row['rows']} rows")
-    yield Measurement(name, row["found"] == 1, "bool", at, labels, said)
+        found, said = False, f"there is no table {table}"
+    told = f"nonce {nonce[:8]}… {'found' if found else said}"
+    return Answer.of([Measurement("contents.canary.matches", found, "bool", at, {"table": table}, told)])

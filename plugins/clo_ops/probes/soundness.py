@@ -56,18 +56,24 @@ def _why(facts: DictRow) -> str:
 
 
 def _work(target: PostgresTarget, schema: str, todo: deque[DictRow]) -> Answer:
+    """Until nothing is left to do; with a new session after one that broke, since a bad page can end the server's
+    process. Where no session can be had at all, what was taken is unanswered and the rest is for the others.
+    """
     made, open_ = list[Measurement](), list[Unanswered]()
     while todo:
-        try:
-            one = todo.popleft()
-        except IndexError:  # another session took the last one
-            break
-        # A session each for what may break it: a corrupted page can end the server's process.
+        taken: DictRow | None = None
         try:
             with connect(target) as connection:
-                made += [_measured(one, said) for said in [_look(connection, schema, one)]]
+                while todo:
+                    taken = todo.popleft()
+                    made.append(_measured(taken, _look(connection, schema, taken)))
+        except IndexError:  # another session took the last one
+            break
         except Unreachable as error:
-            open_ += error.unanswered(f"the soundness of {one['name']}", target, TRIED).unanswered
+            what = taken["name"] if taken else "indexes and tables"
+            open_ += error.unanswered(f"the soundness of {what}", target, TRIED).unanswered
+            if taken is None:
+                break
     return Answer.of(made, open_)
 
 
