@@ -83,16 +83,21 @@ class Plain:
         return dict(json.loads(self.extra) if isinstance(self.extra, str) else self.extra)
 
 
-def measure(connections: Mapping[str, Mapping[str, Any]], *, at: datetime) -> Answer:
-    """The morning baseline of the demo system now; ``connections`` is Airflow's JSON by connection id."""
+def connected(connections: Mapping[str, Mapping[str, Any]], client_name: str) -> Connections:
+    """What a task is given to ask, without Airflow; ``connections`` is Airflow's JSON by connection id."""
 
     def get(conn_id: str) -> Any:
         if conn_id not in connections:
             raise ConfigurationError(f"there is no connection {conn_id!r}", allowed=", ".join(connections))
         return Plain(conn_id, **connections[conn_id])
 
+    return Connections(client_name, get)
+
+
+def measure(connections: Mapping[str, Mapping[str, Any]], *, at: datetime) -> Answer:
+    """The morning baseline of the demo system now; ``connections`` is Airflow's JSON by connection id."""
     policy = load_policy(mode="demo")
-    answer = baseline(policy, Connections("demo/mornings", get), at=at)
+    answer = baseline(policy, connected(connections, "demo/mornings"), at=at)
     return Answer(listed(answer.measurements, policy.baseline), answer.unanswered)
 
 

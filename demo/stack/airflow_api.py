@@ -64,6 +64,12 @@ class AirflowApi:
         found = self._send("GET", path)["task_instances"]
         return {str(task["task_id"]): str(task["state"] or "waiting") for task in found}
 
+    def seconds(self, dag_id: str, run_id: str) -> dict[str, float]:
+        """Task id -> how long its last try took; 0 for one that has not ended."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{_quote(run_id)}/taskInstances?limit=1000"
+        found = self._send("GET", path)["task_instances"]
+        return {str(task["task_id"]): float(task["duration"] or 0) for task in found}
+
     def follow(self, dag_id: str, run_id: str, *, seconds: float) -> Iterator[tuple[str, str]]:
         """Task id and state as tasks end, then ``("", state of the run)``. Raises AirflowSaid when time is up."""
         deadline, seen = time.monotonic() + seconds, set[str]()
