@@ -26,13 +26,14 @@ EXPECTED = {
 def judge(answer: Answer, policy: Application, *, at: datetime) -> list[Finding]:
     """``application isolated``, ``application started``, and one finding for each of the policy's checks.
 
-    Of an application that did not start, the checks were not made; that is said once. Weaker isolation, which only a
-    local place has, warns.
+    An application that could reach production is not started, and of one that did not start the checks were not made:
+    that is said once. Weaker isolation, which only a local place has, warns.
     """
     findings = [*unanswered_findings(PROCEDURE, answer, Severity.P2, ASK_AGAIN), _isolated(answer, policy)]
     case, started = _case(policy, "application started", "it listens", START), answer.first("application.started")
     if started is None:
-        return findings if answer.unanswered else [*findings, case.not_measured()]
+        said = answer.unanswered or answer.value("application.isolated") == 0
+        return findings if said else [*findings, case.not_measured()]
     findings.append(case.either(started, "The application started", "The application did not start"))
     if started.value == 1:
         asked = {one.question for one in answer.unanswered}

@@ -18,9 +18,11 @@ from clo_ops.actions.drill.smoke import Smoke
 from clo_ops.findings import Answer, Finding, Severity, Status, worst
 from clo_ops.policy import Policy
 from clo_ops.probes.postgres_session import session
+from clo_ops.probes.replication import replication
 from clo_ops.probes.targets import WebTarget
 from clo_ops.rules import application as application_rules
 from clo_ops.rules import failover as failover_rules
+from clo_ops.rules import replication as replication_rules
 from tests.integration.drill_failover.conftest import Source, restored
 
 AT = datetime(2026, 11, 23, tzinfo=UTC)
@@ -33,8 +35,19 @@ def place(opened: Callable[..., Place], source: Source) -> Place:
 
 
 @pytest.fixture(scope="module")
-def failed_over(place: Place, policy: Policy) -> Answer:
-    return failover.run(place, policy.recovery.failover)
+def built(place: Place, policy: Policy) -> Answer:
+    return failover.build(place, policy.recovery.failover)
+
+
+@pytest.fixture(scope="module")
+def watched(place: Place, built: Answer) -> Answer:
+    """What production's own replication would be seen as, were this production."""
+    return replication(place.primary().target)
+
+
+@pytest.fixture(scope="module")
+def failed_over(place: Place, built: Answer, watched: Answer, policy: Policy) -> Answer:
+    return built + failover.activate(place, policy.recovery.failover)
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +77,13 @@ def test_a_failover_loses_nothing_that_was_acknowledged(failed_over, policy):
     assert failed_over.value("failover.marker.committed") >= figures.minimum_markers
     assert failed_over.value("failover.marker.found") == failed_over.value("failover.marker.committed")
     assert failed_over.value("failover.timeline", when="after") == 2
+
+
+def test_a_primary_with_a_standby_is_seen_replicating(watched, policy):
+    findings = replication_rules.judge(watched, policy.recovery.replication, at=AT)
+    assert {one.name for one in findings} == {"standby streaming", "replication lag", "replication lag time", "slot"}
+    assert {one.status for one in findings} == {Status.PASS}, findings
+    assert watched.value("replication.slot.active", slot="standby") == 1
 
 
 def test_the_application_works_on_the_promoted_database(used, policy):

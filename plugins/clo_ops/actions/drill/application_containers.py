@@ -71,9 +71,10 @@ def _start(place: DockerPlace, application: Application, part: Part, known: dict
 
 def _listening(place: DockerPlace, application: Application) -> str:
     part = application.entrance
-    if why := _why_stopped(place, application):
-        raise PlaceFailed(why)
-    url = f"http://{place.address(part.name)}:{part.port}"
+    try:
+        url = f"http://{place.address(part.name)}:{part.port}"
+    except PlaceGone as error:
+        raise PlaceFailed(_why_stopped(place, application) or error.observed) from None
     ready = f"{url}{application.calls.ready}"
     silent = until_ready(ready, application.ready_within, lambda: _why_stopped(place, application))
     if silent:

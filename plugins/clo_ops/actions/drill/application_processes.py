@@ -71,7 +71,6 @@ def end_processes(directory: Path) -> None:
         child = _children.pop(str(facts), None)
         if child is not None:
             child.wait(timeout=10)
-        psutil.wait_procs(family, timeout=10)
         facts.unlink(missing_ok=True)
 
 

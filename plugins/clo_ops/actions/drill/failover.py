@@ -3,8 +3,7 @@
     answer = failover.build(place, figures)        # a standby, caught up
     answer += failover.activate(place, figures)    # markers, the cut, the promotion, the markers counted
 
-Both only measure; ``rules.failover`` judges. A retried ``build`` makes the standby anew; ``activate`` cannot be had
-twice of the same place, since its primary is gone.
+Both only measure; ``rules.failover`` judges. ``activate`` cannot be had twice of the same place: its primary is gone.
 """
 
 from __future__ import annotations
@@ -18,9 +17,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from clo_ops.actions.drill.markers import Writer
+from clo_ops.actions.drill.place import PlaceGone
 from clo_ops.findings import Answer, CheckFailed, CloOpsError, CouldNotAsk, CouldNotCheck, Measurement
 from clo_ops.probes.postgres import connect, rows
-from clo_ops.probes.reaching import Reach, Unreachable, nobody_answered
+from clo_ops.probes.reaching import Reach, Unreachable, accepts_tcp, nobody_answered
 from clo_ops.probes.statements import statement
 from clo_ops.probes.targets import PostgresTarget
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 Cut = Literal["kill", "disconnect"]
 LOOK_AGAIN = 0.05  # seconds
+CUT_OFF_AFTER = 2.0  # seconds without an answer to a connection
 
 
 def run(place: Place, figures: Failover, *, synchronous: bool = True, cut: Cut = "kill") -> Answer:
@@ -54,7 +55,7 @@ def build(place: Place, figures: Failover) -> Answer:
         # A standby cloned from a primary that waits for one would itself wait for ever.
         _configure(place.primary().target, "failover/asynchronous")
         standby = place.clone()
-    except (CouldNotCheck, CouldNotAsk) as error:
+    except (CouldNotCheck, CouldNotAsk, PlaceGone) as error:
         return nobody_answered(["building a standby"], place.drill, "pg_basebackup from the primary", str(error))
     except CloOpsError as error:
         return Answer((_flag("failover.standby.built", False, str(error)),))
@@ -73,15 +74,18 @@ def activate(place: Place, figures: Failover, *, synchronous: bool = True, cut: 
     drill.phase.duration {phase: promote}.
     """
     started = time.monotonic()
-    failed = _Failover(place, figures, uuid.uuid4().hex, synchronous)
-    answer = _asking("the failover", place.drill, lambda: failed.measured(cut))
+
+    def measured() -> Answer:
+        return _Failover(place, figures, uuid.uuid4().hex, synchronous).measured(cut)
+
+    answer = _asking("the failover", place.drill, measured)
     return answer + Answer((_seconds("drill.phase.duration", time.monotonic() - started, phase="promote"),))
 
 
 def _asking(question: str, target: object, measure: Callable[[], Answer]) -> Answer:
     try:
         return measure()
-    except (CouldNotAsk, CouldNotCheck) as error:
+    except (CouldNotAsk, CouldNotCheck, PlaceGone) as error:
         return nobody_answered([question], target, "a session of the drill", str(error))
 
 
@@ -241,7 +245,8 @@ class _Failover:
         until = time.monotonic() + self.figures.promotion_within.total_seconds()
         while True:
             try:
-                # Number 0 is nobody's marker: the writer counts from 1.
+                # A standby that received nothing has no table either. Number 0 is nobody's: the writer counts from 1.
+                _execute(self.new, "failover/marker_schema", "failover/marker_table")
                 _execute(self.new, "failover/mark", run=self.run, number=0)
             except Unreachable as error:
                 why = error.reason
@@ -266,8 +271,10 @@ class _Failover:
 
     def _fenced(self) -> Measurement:
         """The old primary must take nothing any more from who still knows its address."""
+        if not accepts_tcp(self.old.host, self.old.port, CUT_OFF_AFTER):
+            return _flag("failover.old_primary.fenced", True, "nobody takes a connection at its address")
         try:
-            _execute(replace(self.old, connect_timeout=2.0), "failover/mark", run=self.run, number=-1)
+            _execute(self.old, "failover/mark", run=self.run, number=-1)
         except Unreachable as error:
             return _flag("failover.old_primary.fenced", True, error.reach.value)
         return _flag("failover.old_primary.fenced", False, "the old primary took a write after the cut")

@@ -24,6 +24,8 @@ LOOK_AGAIN = 0.05
 TIMED_OUT = 124
 # What touches the data directory must be its owner; clients run as the worker, who may read the backup.
 OF_THE_OWNER = frozenset({"pg_ctl", "initdb", "postgres", "pg_basebackup", "pg_controldata", "pg_rewind"})
+# What this process started is waited for by it; another one finds a server by its directory.
+_started: list[subprocess.Popen[bytes]] = []
 
 
 def account() -> pwd.struct_passwd | None:
@@ -100,7 +102,7 @@ class LocalServer:
         given = {**settings, "port": str(port), "unix_socket_directories": str(self.directory / "socket")}
         arguments = [part for name, value in given.items() for part in ("-c", f"{name}={value}")]
         with (self.directory / "log").open("ab") as log:
-            subprocess.Popen(
+            child = subprocess.Popen(
                 [self.programs / "postgres", "-D", self.data, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -110,6 +112,7 @@ class LocalServer:
                 start_new_session=True,
                 **as_account(),
             )
+        _started.append(child)
 
     def copy_of(self, primary: LocalServer, timeout: float) -> None:
         """A base backup of ``primary`` with slot and connection of a standby. Raises PlaceFailed."""
@@ -166,6 +169,7 @@ class LocalServer:
                     with suppress(psutil.NoSuchProcess):
                         process.kill()
                 psutil.wait_procs(family, timeout=10)
+        _started[:] = [child for child in _started if child.poll() is None]
 
     def _make_directory(self) -> None:
         for path in (self.directory, self.directory / "socket"):

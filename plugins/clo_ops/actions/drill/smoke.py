@@ -24,7 +24,6 @@ from clo_ops.probes.targets import Account, PostgresTarget, WebTarget
 from clo_ops.probes.web import mismatch
 
 LOOK_AGAIN = 0.2  # seconds
-SETTLES_IN = 15.0  # seconds a part may take to find the others once it listens
 SHOWN = 120
 
 
@@ -38,7 +37,10 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True)
 class Smoke:
-    """Everything the checks need: whom to ask, as whom, and the database behind it."""
+    """Everything the checks need: whom to ask, as whom, and the database behind it.
+
+    ``settles_in`` seconds the parts may take to find each other once they listen.
+    """
 
     web: WebTarget
     account: Account
@@ -46,6 +48,7 @@ class Smoke:
     application: Application
     doors: Doors
     channel: Channel
+    settles_in: float = 15.0
 
     def checked(self) -> Answer:
         """All checks of the policy, in its order; those that need a session share one."""
@@ -105,7 +108,7 @@ class Smoke:
 
     def _healthy(self, browser: Browser) -> str:
         """Asked again for a while: the parts find each other some moments after they listen."""
-        calls, until = self.application.calls, time.monotonic() + SETTLES_IN
+        calls, until = self.application.calls, time.monotonic() + self.settles_in
         while True:
             wrong = self._sick(browser)
             if not wrong:
