@@ -66,6 +66,7 @@ def manual_page(
         with DAG(dag_id=wire.__name__, schedule=_timetable(of_dag), doc_md=doc_md, **terms) as dag:
             wire()
             _close(dag, mail)
+            _within(dag)
         return dag
 
     return page if wire is None else page(wire)
@@ -131,6 +132,13 @@ def one_after_another(*steps: ProcedureOperator | list[ProcedureOperator]) -> No
         for task in after if isinstance(after, list) else [after]:
             task.trigger_rule = TriggerRule.ALL_DONE
             task.set_upstream(before)
+
+
+def _within(dag: DAG) -> None:
+    """No task may take longer than its run: it is told by its own time limit, which leaves word, not by the run's."""
+    longest = dag.dagrun_timeout or BOUNDS["execution_timeout"]
+    for task in dag.tasks:
+        task.execution_timeout = min(task.execution_timeout or longest, longest)
 
 
 def _close(dag: DAG, when: Mail) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from clo_ops.policy.base import Cited, Model, Positive, Text, Texts
-from clo_ops.policy.units import Duration, local_time, refuse
+from clo_ops.policy.units import Duration, Percent, local_time, refuse
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 # Names that stand for whoever the rota names at the time.
@@ -95,6 +95,33 @@ class SecondPath(Cited):
     after: Duration
 
 
+class ErrorRate(Model):
+    """Shares of all requests, in percent; strictly more warns or fails."""
+
+    warning: Percent
+    critical: Percent
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not self.warning < self.critical:
+            raise refuse(f"{self.warning:g} %", f"below critical ({self.critical:g} %)", key="warning")
+        return self
+
+
+class ApplicationMetrics(Cited):
+    """Where the application's own counters are (BH-03). ``failed`` begins every value of the label that is an error."""
+
+    connection: Text
+    path: Text
+    requests: Text
+    status_label: Text
+    failed: Text
+    duration: Text
+    longest_window: Duration
+    minimum_requests: Positive
+    error_rate: ErrorRate
+
+
 class Alerting(Model):
     """alerting.yaml."""
 
@@ -103,3 +130,4 @@ class Alerting(Model):
     rota: Rota
     acknowledge_link: AcknowledgeLink
     second_path: SecondPath
+    application_metrics: ApplicationMetrics

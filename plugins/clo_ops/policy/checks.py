@@ -160,7 +160,7 @@ def _groups(sections: Sections) -> Iterator[Fault]:
 
 def _rota(sections: Sections) -> Iterator[Fault]:
     rota, people = sections["alerting"].rota, sections["contacts"].people
-    named = {
+    named: dict[Location, str] = {
         ("rota", role, index): name
         for role in ("primary", "secondary")
         for index, name in enumerate(getattr(rota, role))
