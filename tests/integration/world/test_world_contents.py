@@ -233,7 +233,7 @@ def test_what_was_changed_after_the_restore_is_told(
         found = probe.describe(connection, freshness=terms.freshness)
         answer = probe.read_canary(connection, manifest["canary"], found.at)
     findings = rule.judge(manifest, found, answer, terms, rpo=timedelta(hours=1))
-    assert worst(findings) is Status.FAIL
+    assert worst(findings) is (Status.WARN if name == "sequences recorded" else Status.FAIL)
     assert any(words in message for message in wrong(findings)[name]), wrong(findings)
 
 
