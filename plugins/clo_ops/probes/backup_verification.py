@@ -43,10 +43,12 @@ class Proof:
 
 @dataclass(slots=True)
 class Verified:
-    """The answer for the rule and the proofs for the ledger."""
+    """The answer for the rule and the proofs for the ledger; ``paths`` are all there are, where that was ``listed``."""
 
     answer: Answer = field(default_factory=Answer)
     proofs: list[Proof] = field(default_factory=list)
+    listed: bool = False
+    paths: frozenset[str] = frozenset()
 
 
 def verify(
@@ -111,7 +113,8 @@ class _Round:
             for report in (one for one in found if one.report):
                 self._reported(report)
         self.taken.extend(of_newest(ours, str(self.files)))
-        return Verified(Answer.of(self.taken, self.open), self.proofs)
+        paths = frozenset(one.path for one in found if one.stored is not None)
+        return Verified(Answer.of(self.taken, self.open), self.proofs, listed=True, paths=paths)
 
     def _candidate(self, one: Entry) -> Candidate:
         assert one.stored is not None  # noqa: S101 - only those with files are candidates

@@ -33,9 +33,10 @@ def newest(repository: BackupRepository, policy: Backups, *, at: datetime) -> An
     ``backup.age`` (s, from snapshot to ``at``; one taken after ``at``, when a run is repeated, is 0 old),
     ``backup.size`` (bytes of the file itself), ``backup.size.matches`` (bool, to its manifest).
     ``backup.size.median`` (bytes) and ``backup.history`` are over the last good ones before it. A good one behind a
-    bad newest is ``backup.last_good.age``; a time later than now is ``backup.future``; every other backup with a part
-    missing or not as its manifest says is ``backup.incomplete`` (detail says what). One whose manifest names another
-    database is no backup of ours: ``backup.database.matches`` is 0 for it and nothing else is said.
+    bad newest is ``backup.last_good.age``; each sound one is ``backup.taken`` (s from its snapshot to ``at``); a time
+    later than now is ``backup.future``; every other backup with a part missing or not as its manifest says is
+    ``backup.incomplete`` (detail says what). One whose manifest names another database is no backup of ours:
+    ``backup.database.matches`` is 0 for it and nothing else is said.
     """
     try:
         files = BackupFiles(repository)
@@ -53,6 +54,11 @@ def reachable(repository: BackupRepository) -> Answer:
         return nobody_answered(["backup.repository.up"], repository, "listing", str(error))
     up = Measurement("backup.repository.up", 1, "bool", datetime.now(UTC), detail=f"holds {count} files")
     return Answer((up,))
+
+
+def listed(files: BackupFiles, pattern: str) -> list[Backup]:
+    """The repository's backups, newest first, with what their manifests say. Raises Unlistable."""
+    return _backups(files, _files(files), pattern)
 
 
 def _files(files: BackupFiles) -> dict[str, int]:
@@ -109,6 +115,8 @@ def _measured(found: Sequence[Backup], view: _View) -> Iterator[Measurement]:
     yield from (view.measured("backup.database.matches", 0, "bool", one, _database(one)) for one in foreign)
     yield from (view.measured("backup.future", 1, "bool", one, f"taken at {one.taken}") for one in future)
     ours = [one for one in found if one not in foreign and one not in future]
+    sound = [one for one in ours if one.sound and one.taken is not None]
+    yield from (view.measured("backup.taken", one.age(view.at), "s", one, _taken(one)) for one in sound)
     if ours:
         yield from _of_newest(ours[0], view)
         yield from _of_earlier(ours[0], [one for one in ours[1:] if one.read], view)

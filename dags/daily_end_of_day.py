@@ -1,0 +1,65 @@
+"""# End of day: are the backups there, whole and readable, and which may go
+
+**Manual section:** Daily Operations / End of Day Procedures / Backup Verification (L77-L81), procedures ED-03, ED-04
+and ED-06.
+
+**What it does:** looks whether every day since the last check has a good backup; reads what is new or due from the
+first byte to the last, hashing and decoding it; and says which backups are kept, for which reasons, and which may go.
+Nothing is removed unless retention.yaml says `apply: true`, and never the newest that is proven restorable.
+
+**How deep:** L0 there and as large as its manifest says, L1 its bytes are those written down when it was taken,
+L2 every byte decodes, L3 restored, L4 its contents and their meaning proven. Every backup is read whole within the
+days of recovery.yaml, `verification`; how deep each one holds, and since when, is in the evidence of the task.
+
+**Done by:** 19:00 UTC, every day, one hour after it starts; a later run is told to management.
+
+**What a failure means:** a red task found a backup missing, damaged or not what its manifest says, or could not look;
+its message names the file and says which. Until it is mended, count on the newest backup the report calls proven.
+
+**First thing to do:** open the mail or the summary task's log and follow the first action of the topmost red finding.
+Take a backup before anything else is changed. docs/backups.md explains each depth (L0 to L4) and each fault.
+
+**Safe to re-run:** yes, whole or any task: what was read and found good is remembered and not read again, and a
+rotation that was broken off is finished by the next one.
+"""
+
+from datetime import timedelta
+
+from clo_ops.findings import Finding
+from clo_ops.orchestration import backups
+from clo_ops.orchestration.blueprint import manual_page, one_after_another, section
+from clo_ops.orchestration.procedure import procedure
+from clo_ops.orchestration.run import Run
+from clo_ops.policy import load_policy
+
+VERIFICATION = load_policy().recovery.verification
+# No new backup is begun after that time; the one being read is read to its end.
+READING = {"execution_timeout": VERIFICATION.spend_at_most + timedelta(hours=1)}
+# Removing thousands of objects one by one takes a storage its time.
+REMOVING = {"execution_timeout": timedelta(minutes=30)}
+
+
+@manual_page
+def daily_end_of_day() -> None:
+    with section("Backup Verification"):
+
+        @procedure("ED-03")
+        def daily_backup_complete(run: Run) -> list[Finding]:
+            """The newest backup, as in the morning; and every day since the last end of day has a good one."""
+            return backups.daily_backup(run)
+
+        # Listing an archive proves nothing of what comes after its head (D21).
+        @procedure("ED-04", **READING)
+        def backup_integrity(run: Run) -> list[Finding]:
+            """What is new or due is read whole, once: its SHA-256, and every byte decoded."""
+            return backups.backup_integrity(run)
+
+        # The weekly restore test (ED-05, L80) has its place here: what it proves decides what may go.
+
+        @procedure("ED-06", **REMOVING)
+        def backup_rotation(run: Run) -> list[Finding]:
+            """Which backups are kept, for which reasons, and which may go; removed where policy says so."""
+            return backups.backup_rotation(run)
+
+    # What was proven a minute ago counts for what may go.
+    one_after_another(daily_backup_complete, backup_integrity, backup_rotation)
