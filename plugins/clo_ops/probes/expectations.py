@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,6 +32,7 @@ METRIC = "clo.violators"
 URL = "postgresql+psycopg://clo_ops@by_creator/clo"  # the library wants one; connections come from the creator
 COUNTED = 100_000
 SHOWN = 20
+_ONE_AT_A_TIME = Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +45,22 @@ class Verdict:
     reason: str = ""
 
 
-@cache
 def library() -> SimpleNamespace:
     """The imported library and our expectation class. Slow the first time; sets no global but its logger's level."""
+    with _ONE_AT_A_TIME:
+        return _library()
+
+
+@cache
+def _library() -> SimpleNamespace:
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     logging.getLogger("great_expectations").setLevel(logging.WARNING)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of its own imports
         import great_expectations
 
+        # Its import sets the level anew.
+        logging.getLogger("great_expectations").setLevel(logging.WARNING)
         return SimpleNamespace(gx=great_expectations, expectation=_expectation())
 
 
