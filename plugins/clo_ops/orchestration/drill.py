@@ -198,9 +198,10 @@ def backup_facts(choice: Choice) -> dict[str, Any]:
         "wrapped": backup.wrapped,
         "sha256": choice.sha256,
         "snapshot": f"{choice.taken:%Y-%m-%d %H:%M:%S} UTC" if choice.taken else "",
-        "roles": ", ".join(sorted(str(one["name"]) for one in roles if isinstance(one, dict) and "name" in one)),
+        # A new server has its superuser already.
+        "roles": ", ".join(sorted(str(one["name"]) for one in roles if not one.get("superuser"))),
         "canary": canary.get("nonce"),
         "canary_table": canary.get("table"),
-        "collation": ", ".join(str(one) for one in (facts.get("collation") or {}).values() if one),
+        "collation": ", ".join(f"{name} {said}" for name, said in (facts.get("collation") or {}).items() if said),
         "extensions": ", ".join(f"{name} {version}" for name, version in (facts.get("extensions") or {}).items()),
     }

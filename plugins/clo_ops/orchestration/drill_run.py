@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from clo_ops.findings import Finding, Status, worst
@@ -70,6 +71,7 @@ def run_drill(
         return Run(dag_id, run_id, task, at, policy, asked, ledger, key, params=params)
 
     Drill.of(a_run("form_is_sound"))
+    _warm_up()
     try:
         for step in STEPS:
             _carried_out(a_run(step.__name__), step, told)
@@ -77,6 +79,13 @@ def run_drill(
         _carried_out(a_run("clean_up"), drill_steps.clean_up, told)
     _carried_out(a_run("documented"), documented, told)
     return _outcome(ledger, key)
+
+
+def _warm_up() -> None:
+    """Great Expectations takes seconds to import: done while the first steps wait for servers and disks."""
+    from clo_ops.probes.expectations import library
+
+    Thread(target=library, name="import great_expectations", daemon=True).start()
 
 
 def _carried_out(run: Run, step: Callable[[Drill], list[Finding]], told: Told) -> None:

@@ -82,12 +82,16 @@ class DrillFacts:
 
     @property
     def contents_proofs(self) -> list[Line]:
-        """Schema, canary, sequences, indexes: what is told of the database beside its tables."""
+        """Schema, canary, sequences, indexes: what does not hold each by itself, what holds in one line of its kind."""
         lines = []
-        for metric, words in OF_THE_WHOLE:
-            for one in self.answer.select(metric):
-                bad = metric.endswith("behind")
-                lines.append(Line(filled(words, one.labels), bool(one.value) is not bad, one.detail))
+        for metric, one_of, all_of in OF_THE_WHOLE:
+            bad_when = float(metric.endswith("behind"))
+            found = list(self.answer.select(metric))
+            bad = [one for one in found if one.value == bad_when]
+            lines += [Line(filled(one_of, one.labels), False, one.detail) for one in bad]
+            if len(found) > len(bad):
+                good = found[0].detail if len(found) == 1 else f"{len(found) - len(bad)} of {len(found)}"
+                lines.append(Line(all_of, True, good))
         return lines
 
     @property
@@ -183,10 +187,10 @@ def _part(name: str, findings: Iterable[Finding]) -> Part:
 
 
 def before(ledger: Ledger, facts: DrillFacts, look_back: int = 200) -> DrillFacts | None:
-    """The same DAG's drill before this one that measured anything; None for the first."""
+    """The same DAG's drill before this one that came to a restore; None for the first."""
     for row in _earlier(ledger, facts, look_back):
         earlier = read(ledger, row.id)
-        if earlier.phases:
+        if "restore" in dict(earlier.phases):
             return earlier
     return None
 

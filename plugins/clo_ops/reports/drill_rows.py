@@ -114,10 +114,10 @@ class Table:
 
 # What is said of the database as a whole, in the report's order.
 OF_THE_WHOLE = (
-    ("contents.schema.matches", "schema"),
-    ("contents.canary.matches", "canary of this backup"),
-    ("contents.sequence.behind", "sequence {sequence} is not behind its table"),
-    ("contents.index.sound", "{index}"),
+    ("contents.schema.matches", "schema", "schema as recorded"),
+    ("contents.canary.matches", "canary of this backup", "canary of this backup"),
+    ("contents.sequence.behind", "sequence {sequence}", "sequences beyond their tables"),
+    ("contents.index.sound", "{index}", "indexes and tables sound (amcheck)"),
 )
 FAILOVER = (
     ("failover.lag", "lag when writing began"),
@@ -132,7 +132,7 @@ FAILOVER = (
 def filled(words: str, labels: Mapping[str, str]) -> str:
     """The label's value where the words want it; an amcheck measurement names an index or a table."""
     if "{index}" in words:
-        return ", ".join(f"{key} {value} is sound" for key, value in labels.items())
+        return ", ".join(f"{key} {value}" for key, value in labels.items())
     return words.format_map(defaultdict(str, labels))
 
 

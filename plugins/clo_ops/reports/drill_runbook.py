@@ -20,7 +20,8 @@ class Step:
 
 def runbook(facts: DrillFacts) -> list[Step]:
     """Recovery onto a new server, step by step; empty where the drill did not get as far as choosing a backup."""
-    known = facts.facts
+    taken = dict(facts.phases).get("restore")
+    known = {**facts.facts, "restore.seconds": f"{taken:.0f}" if taken else "an unknown number of"}
     return list(_steps(known)) if known.get("backup.path") else []
 
 
@@ -54,7 +55,7 @@ def _restoring(known: Mapping[str, str], file: str, database: str) -> Iterator[S
     yield Step(
         "The restore; its last lines are read, its exit code alone is not believed",
         restore,
-        f"no line with 'error:' ({known.get('restore.seconds', 'some')} s in this drill)",
+        f"no line with 'error:' ({known['restore.seconds']} s in this drill)",
     )
     yield Step("Planner statistics", f"psql --dbname={name} --command='ANALYZE'", "ANALYZE")
     if nonce := known.get("backup.canary"):

@@ -86,8 +86,8 @@ def against_target(points: Sequence[tuple[datetime, float]], target: float, name
         axes.set_yticks([seconds for seconds, _ in shown], [word for _, word in shown])
         axes.set_yticks([], minor=True)
         axes.set_ylim(low, high)
-        days = sorted({0, len(points) // 2, len(points) - 1}) if points else []
-        axes.set_xticks(days, [f"{points[place][0]:%Y-%m-%d}" for place in days], fontsize=8)
+        days = {f"{points[place][0]:%Y-%m-%d}": place for place in (0, len(points) // 2, len(points) - 1)}
+        axes.set_xticks(list(days.values()), list(days), fontsize=8)
         axes.set_xlim(-0.5, max(len(points) - 1, 1) + 0.5)
     return drawn[0]
 
