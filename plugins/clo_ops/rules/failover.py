@@ -28,7 +28,8 @@ def judge_activation(answer: Answer, policy: Failover, *, at: datetime) -> list[
     for name, metric, expected, action, yes, no in STEPS:
         one, case = answer.first(metric), _case(policy, ACTIVATION, name, expected, action)
         if one is None:
-            return findings or [case.not_measured()]
+            # A step nobody made must not hide behind the ones before it that went well.
+            return findings if answer.unanswered else [*findings, case.not_measured()]
         findings.append(case.either(one, yes, no))
         if one.value != 1:
             return findings
@@ -100,14 +101,16 @@ def judge_synchronisation(answer: Answer, policy: Failover, *, at: datetime) -> 
 
 
 def _waits(answer: Answer, policy: Failover) -> Finding:
-    """An asynchronous failover is not held to have failed for that alone; it can promise nothing, so it warns."""
+    """A drill that was to be asynchronous has not failed for that alone; it can promise nothing, so it warns."""
     case = _case(policy, SYNCHRONISATION, "commits wait for the standby", "synchronous", CATCH_UP)
     one = answer.first("failover.synchronous")
     if one is None:
         return case.not_measured()
     if one.value == 1:
         return case.passed("synchronous", "A commit is acknowledged once the standby has it")
-    return case.warned(one.detail, f"A commit is acknowledged without the standby ({one.detail})")
+    said = f"A commit is acknowledged without the standby ({one.detail})"
+    wished = one.labels.get("wished") == "asynchronous"
+    return case.warned(one.detail, said) if wished else case.failed(one.detail, said)
 
 
 def _lag(answer: Answer, policy: Failover) -> Finding:

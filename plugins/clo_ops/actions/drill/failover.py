@@ -194,7 +194,9 @@ class _Failover:
             if time.monotonic() > until or (not self.synchronous and not state):
                 break
             time.sleep(LOOK_AGAIN)
-        return _flag("failover.synchronous", state == "sync", state or "no standby streams")
+        wished = {"wished": "synchronous" if self.synchronous else "asynchronous"}
+        said = state or "no standby streams"
+        return Measurement("failover.synchronous", state == "sync", "bool", _now(), wished, said)
 
     def _sync_state(self) -> str:
         with connect(self.old) as connection:
