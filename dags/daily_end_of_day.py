@@ -1,7 +1,7 @@
 """# End of day: are the backups there, whole and readable, and which may go
 
-**Manual section:** Daily Operations / End of Day Procedures / Backup Verification (L77-L81), procedures ED-03, ED-04
-and ED-06.
+**Manual section:** Daily Operations / End of Day Procedures / Backup Verification (L77-L81), procedures ED-03 to
+ED-06.
 
 **What it does:** looks whether every day since the last check has a good backup; reads what is new or due from the
 first byte to the last, hashing and decoding it; and says which backups are kept, for which reasons, and which may go.
@@ -26,15 +26,19 @@ rotation that was broken off is finished by the next one.
 from datetime import timedelta
 
 from clo_ops.findings import Finding
-from clo_ops.orchestration import backups
+from clo_ops.orchestration import backups, drill_run
 from clo_ops.orchestration.blueprint import manual_page, one_after_another, section
+from clo_ops.orchestration.escalate import run_link
 from clo_ops.orchestration.procedure import procedure
 from clo_ops.orchestration.run import Run
 from clo_ops.policy import load_policy
 
-VERIFICATION = load_policy().recovery.verification
+RECOVERY = load_policy().recovery
+VERIFICATION = RECOVERY.verification
 # No new backup is begun after that time; the one being read is read to its end.
 READING = {"execution_timeout": VERIFICATION.spend_at_most + timedelta(hours=1)}
+# A restore may take as long as policy allows it; reading and judging the copy is bounded like it.
+RESTORING = {"execution_timeout": RECOVERY.drill.restore_within / 2 + timedelta(minutes=15)}
 # Removing thousands of objects one by one takes a storage its time.
 REMOVING = {"execution_timeout": timedelta(minutes=30)}
 
@@ -54,7 +58,10 @@ def daily_end_of_day() -> None:
             """What is new or due is read whole, once: its SHA-256, and every byte decoded."""
             return backups.backup_integrity(run)
 
-        # The weekly restore test (ED-05, L80) has its place here: what it proves decides what may go.
+        @procedure("ED-05", retries=1, **RESTORING)
+        def weekly_restore_test(run: Run) -> list[Finding]:
+            """On the policy's day the newest backup is restored for real, its contents and their meaning proven."""
+            return drill_run.weekly(run, run_link(run.dag_id, run.run_id))
 
         @procedure("ED-06", **REMOVING)
         def backup_rotation(run: Run) -> list[Finding]:
@@ -62,4 +69,4 @@ def daily_end_of_day() -> None:
             return backups.backup_rotation(run)
 
     # What was proven a minute ago counts for what may go.
-    one_after_another(daily_backup_complete, backup_integrity, backup_rotation)
+    one_after_another(daily_backup_complete, backup_integrity, weekly_restore_test, backup_rotation)

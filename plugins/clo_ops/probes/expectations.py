@@ -59,8 +59,9 @@ def _library() -> SimpleNamespace:
         warnings.simplefilter("ignore", DeprecationWarning)  # of its own imports
         import great_expectations
 
-        # Its import sets the level anew.
-        logging.getLogger("great_expectations").setLevel(logging.WARNING)
+        # Its import sets levels of its own.
+        for name in ("great_expectations", "great_expectations.data_context.types.base"):
+            logging.getLogger(name).setLevel(logging.WARNING)
         return SimpleNamespace(gx=great_expectations, expectation=_expectation())
 
 
