@@ -28,8 +28,8 @@ ready:
 demo: ready ## a CLO system and Airflow, a healthy morning and one with three faults
 	@$(VENV) demo/run.py
 
-dr-drill: ready ## the disaster-recovery test on the demo world (PLACE=local without Docker; BACKUP=newest|random|<file>)
-	@$(VENV) demo/drill.py $(if $(PLACE),--place $(PLACE)) $(if $(BACKUP),--backup $(BACKUP)) $(if $(PARTS),--parts $(PARTS))
+dr-drill: ready ## the disaster-recovery test on the demo world (PLACE=local, BACKUP=<file>, SELF_TEST=1)
+	@$(VENV) demo/drill.py $(if $(PLACE),--place $(PLACE)) $(if $(BACKUP),--backup $(BACKUP)) $(if $(PARTS),--parts $(PARTS)) $(if $(SELF_TEST),--self-test)
 
 stop: ## end exactly what make demo started
 	@$(PYTHON) -m demo.stack.control --state $(STATE) stop

@@ -40,6 +40,7 @@ WORDS = {
     "failover": "failed over",
     "application": "application",
     "clean_up": "cleaned up",
+    "self_test": "self-test",
     "documented": "documented",
 }
 Say = Callable[[str], None]
@@ -73,6 +74,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--backup", default="", help="newest, random, or a file's name; without it a backup is taken now"
     )
     parser.add_argument("--parts", default="restore,failover,application", help="with commas between")
+    parser.add_argument("--self-test", action="store_true", help="and see every fault of the table caught")
     parser.add_argument("--keep", action="store_true", help="leave the environment for a look round")
     return parser.parse_args(arguments)
 
@@ -143,7 +145,7 @@ def _params(given: argparse.Namespace, place: str) -> dict[str, Any]:
     """As the form in the Airflow UI has them."""
     chosen = given.backup or "newest"
     named = {"backup": chosen} if chosen in {"newest", "random"} else {"backup": "named", "name": chosen}
-    return {**named, "parts": given.parts.split(","), "keep": given.keep, "place": place}
+    return {**named, "parts": given.parts.split(","), "keep": given.keep, "place": place, "self_test": given.self_test}
 
 
 def _drilled(launch: Launch, params: dict[str, Any], say: Say) -> Outcome:

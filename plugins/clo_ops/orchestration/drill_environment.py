@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from clo_ops.findings import CloOpsError, Finding, Severity, worst
+from clo_ops.findings import CloOpsError, Finding, worst
 from clo_ops.orchestration.drill import RED, Drill, backup_facts, failed, passed
-from clo_ops.rules.verdicts import Case
 
-SET_ASIDE = "Set the file aside, take a new backup at once, and verify it before anything else is changed."
 # Databases grow: what was seen years ago says little about the room that is needed now.
 LOOK_BACK = timedelta(days=400)
 
@@ -42,23 +40,10 @@ def _chosen(drill: Drill) -> list[Finding]:
 def _read(drill: Drill) -> list[Finding]:
     """L1 and L2 before anything is started: bytes that are not those recorded prove nothing about the backup."""
     from clo_ops.actions.drill.choosing import read_whole
-    from clo_ops.findings import unanswered_findings
+    from clo_ops.rules import reading
 
-    answer, path = drill.run.keep(read_whole(drill.choice)), drill.choice.backup.name
-    findings = unanswered_findings("M3-01", answer, Severity.P1, "Check that the worker reaches the repository.")
-    for level, name, expected in (
-        ("L1", "backup is the one recorded", "the size and SHA-256 of its manifest"),
-        ("L2", "backup can be read to its end", "every byte decoded"),
-    ):
-        one = answer.first("backup.verified", level=level)
-        case = Case("M3-01", name, expected, Severity.P1, SET_ASIDE, "L204", path)
-        if one is not None and not (level == "L1" and not drill.choice.sha256):
-            findings.append(case.either(one, f"{path}: {expected}", f"{path} is not to be trusted"))
-        elif one is not None:
-            findings.append(
-                case.warned("no manifest", f"{path} has no manifest: nobody knows what its bytes should be")
-            )
-    return findings
+    answer = drill.run.keep(read_whole(drill.choice))
+    return reading.judge(answer, drill.choice.backup.name, recorded=bool(drill.choice.sha256))
 
 
 def _guarded(drill: Drill) -> list[Finding]:

@@ -57,6 +57,12 @@ def form(policy: Policy) -> dict[str, Param]:
         ),
         "rto_minutes": _minutes(targets.rto, "Target for the recovery time, minutes"),
         "rpo_minutes": _minutes(targets.rpo, "Target for the recovery point, minutes"),
+        "self_test": Param(
+            True,
+            type="boolean",
+            title="Self-test as well",
+            description="Faults are put into small drills of their own, and each has to be caught.",
+        ),
         "place": Param("policy", type="string", title="Where", enum=list(PLACES), values_display=PLACES),
     }
 
@@ -83,7 +89,7 @@ def spec_of(policy: Policy, params: Mapping[str, Any]) -> DrillSpec:
 
 
 def _chosen(params: Mapping[str, Any]) -> dict[str, Any]:
-    known = {"backup", "name", "parts", "keep", "rto_minutes", "rpo_minutes", "place", "cadence"}
+    known = {"backup", "name", "parts", "keep", "rto_minutes", "rpo_minutes", "place", "self_test", "cadence"}
     if strange := sorted(set(params) - known):
         raise ConfigurationError(f"the form has no field {', '.join(strange)}", allowed=", ".join(sorted(known)))
     chosen = {"keep": params.get("keep"), "backup": _backup(params), "place": params.get("place")}

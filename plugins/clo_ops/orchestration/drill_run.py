@@ -77,6 +77,8 @@ def run_drill(
             _carried_out(a_run(step.__name__), step, told)
     finally:
         _carried_out(a_run("clean_up"), drill_steps.clean_up, told)
+    if params.get("self_test"):
+        _carried_out(a_run("self_test"), drill_steps.self_test, told)
     _carried_out(a_run("documented"), documented, told)
     return _outcome(ledger, key)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clo_ops.findings import Answer, CloOpsError, CouldNotCheck, Finding, Severity, Status, worst
-from clo_ops.orchestration.drill import RED, Drill, after, failed, not_asked, passed
+from clo_ops.orchestration.drill import RED, SELF_TEST, Drill, after, failed, not_asked, passed
 from clo_ops.reports.bundle import folder_as_zip
 from clo_ops.rules.verdicts import Case
 
@@ -232,3 +232,19 @@ def _left(drill: Drill, answer: Answer, removed: Sequence[str]) -> list[Finding]
     if left.value:
         return [case.failed(left.detail, f"{left.value:.0f} things of this drill are still there: {left.detail}")]
     return [case.passed("nothing", f"{len(removed)} things removed, nothing of this drill is left")]
+
+
+def self_test(drill: Drill) -> list[Finding]:
+    """Each fault of the table is put into a small drill of its own, and has to be caught for the right reason."""
+    from clo_ops.actions.drill import faults
+    from clo_ops.rules import selftest
+
+    run, major = drill.run, drill.choice.backup.major
+    try:
+        table, answer = faults.self_test(
+            run.policy, dag_id=run.dag_id, run_id=run.run_id, major=major, kind=drill.spec.place
+        )
+    except CloOpsError as error:
+        return [failed(SELF_TEST, "self-test", error)]
+    run.keep(answer)
+    return selftest.judge(table, procedure=SELF_TEST)

@@ -6,19 +6,27 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
 
 from clo_ops.findings import Finding
 from clo_ops.orchestration import drill_environment, drill_steps, drill_telling
-from clo_ops.orchestration.drill import Drill
+from clo_ops.orchestration.drill import SELF_TEST, Drill
 from clo_ops.orchestration.drill_form import spec_of
 from clo_ops.orchestration.escalate import run_link
-from clo_ops.orchestration.procedure import open_run
+from clo_ops.orchestration.procedure import open_run, raise_if_red, tally
+from clo_ops.orchestration.recording import carry_out
 from clo_ops.orchestration.run import Run
 
 FORM_PAGE = """### The form is sound
 
 What the form asks for is read and refused, field by field, before anything is started; a run on schedule takes the
 policy's own values. Red means: correct the fields named in the log and start the drill again."""
+
+
+SELF_TEST_PAGE = """### Can this drill fail?
+
+Faults are put into a small backup and into its restored copies, and each must turn red the check that is there for it.
+Red means: a fault went unnoticed, and a green drill proves less than it says."""
 
 
 class FormOperator(BaseOperator):
@@ -32,6 +40,24 @@ class FormOperator(BaseOperator):
         self.log.info("The drill: %s", spec)
         said: dict[str, Any] = spec.model_dump(mode="json")
         return {**said, "parts": sorted(spec.parts)}
+
+
+class SelfTestOperator(BaseOperator):
+    """Puts in the faults of the table; the run's report prints what became of each.
+
+    Raises CheckFailed where one was not caught, CouldNotCheck where the self-test could not be carried out, and
+    AirflowSkipException where the form does not ask for it.
+    """
+
+    ui_color = "#f6e3e3"
+
+    def execute(self, context: Mapping[str, Any]) -> dict[str, int]:
+        with open_run(context, self.task_id) as run:
+            if not run.params.get("self_test", True):
+                raise AirflowSkipException("the form did not ask for the self-test")
+            findings = carry_out(run, [SELF_TEST], lambda run: drill_steps.self_test(Drill.of(run)))
+        raise_if_red(SELF_TEST, findings)
+        return tally(findings)
 
 
 def environment(run: Run) -> list[Finding]:

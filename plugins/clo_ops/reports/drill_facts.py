@@ -31,6 +31,7 @@ from clo_ops.reports.drill_rows import (
 )
 from clo_ops.rules.drill import POINT, TIME
 from clo_ops.rules.figures import figure
+from clo_ops.rules.selftest import Row, rows_of
 
 if TYPE_CHECKING:
     from clo_ops.ledger import Evidence, Ledger
@@ -113,6 +114,11 @@ class DrillFacts:
                 held = bool(one.value) if one.unit == "bool" else None
                 lines.append((f"{words} ({where})" if where else words, said, held))
         return lines
+
+    @property
+    def faults(self) -> list[Row]:
+        """The self-test's table, empty where there was none."""
+        return rows_of(self.answer)
 
     @property
     def depth(self) -> int:

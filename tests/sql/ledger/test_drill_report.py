@@ -259,11 +259,15 @@ def test_the_commands_for_the_real_thing_bear_the_real_names_and_no_secret(ledge
 
 
 def test_the_self_test_is_printed_fault_by_fault(ledger, told):
-    told.measure("M3-07", "drill.fault.caught", 1, "bool", "decode failed", fault="bit flipped")
-    told.measure("M3-07", "drill.fault.caught", 0, "bool", "the drill passed", fault="wrong canary")
-    text = text_of(report_of(ledger, told).as_html(STAMP))
-    assert "1 of 2 faults put in on purpose were caught" in text
-    assert "wrong canary NO the drill passed" in text
+    for fault, caught, said in (("bit flipped", 1, "decode failed"), ("wrong canary", 0, "the drill passed")):
+        labels = {"fault": fault, "expected": "M3-01 read", "caught_by": "", "possible": "yes"}
+        told.measure("self-test", "selftest.caught", caught, "bool", said, **labels)
+    told.find("self-test", Status.FAIL, "self-test", "wrong canary was not caught")
+    report = report_of(ledger, told)
+    text = text_of(report.as_html(STAMP))
+    assert "1 of 2 small drills" in text
+    assert "wrong canary NO M3-01 read the drill passed" in text
+    assert report.verdict.startswith("Not proven: Self-test.")
 
 
 def test_weaker_isolation_is_said_at_the_top(ledger, told):
