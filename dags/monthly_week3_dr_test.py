@@ -1,4 +1,4 @@
-"""# Disaster-recovery test: the third week of the month
+"""# Disaster-recovery test: an Airflow DAG for the third week of the month
 
 **Manual section:** Monthly Operations / Third Week: Disaster Recovery Testing (L195-L214), procedures M3-01 to M3-08.
 
