@@ -22,6 +22,9 @@ FOR_TESTS = {
     "redis-server": "/usr/bin/redis-server",
     "openssh-server": "/usr/sbin/sshd",
     "openssh-client": "/usr/bin/ssh-keygen",
+    "docker.io": "/usr/sbin/dockerd",
+    "docker-compose": "/usr/bin/docker-compose",
+    "mmdebstrap": "/usr/bin/mmdebstrap",
     # WeasyPrint draws PDF through these; without them a report says that its PDF is missing.
     "libpango-1.0-0": "/usr/lib/*/libpango-1.0.so.0",
     "libpangoft2-1.0-0": "/usr/lib/*/libpangoft2-1.0.so.0",

@@ -21,6 +21,8 @@ from demo.stack.processes import Process, end, spawn
 DEFAULT = "unix:///var/run/docker.sock"
 START_SECONDS, ASK_SECONDS, STOP_SECONDS = 60.0, 10.0, 30.0
 PACKAGES = ("docker.io",)
+# Those of this process: it outlives a caller that does not stop it, and leaves no remains where it is stopped.
+_children: list[subprocess.Popen[bytes]] = []
 
 
 def place() -> Path:
@@ -78,6 +80,7 @@ def start(options: tuple[str, ...] = ()) -> str | None:
     place().mkdir(mode=0o700, exist_ok=True)
     log = place() / "dockerd.log"
     child, process = spawn(("dockerd", *options), log=log)
+    _children.append(child)
     _record().write_text(json.dumps({"pid": process.pid, "started": process.started}))
     deadline = time.monotonic() + START_SECONDS
     while reason := missing():
@@ -98,6 +101,8 @@ def stop() -> bool:
     alive = ours.alive()
     if alive:
         end([ours], grace=STOP_SECONDS)
+    while _children:
+        _children.pop().wait()
     _record().unlink(missing_ok=True)
     return alive
 

@@ -174,7 +174,7 @@ def test_two_places_have_no_secret_in_common():
 
 
 def test_no_value_means_anything_to_either_compose():
-    """In an env file both composes read the rest of the line, but v2 replaces $NAME and drops " #" with what follows."""
+    """Both read the rest of the line in an env file, but v2 replaces $NAME and drops " #" with what follows."""
     values = env.settings(demo=True)
     for text in [*values.values(), *map(json.dumps, env.demo_connections(values).values())]:
         assert "$" not in text
