@@ -1,5 +1,5 @@
-"""A PostgreSQL session that is named, read-only unless an action says otherwise, and gives up waiting. Imported only
-where one is opened: psycopg is heavy, and DAG files are parsed every half minute.
+"""A PostgreSQL session that is named, read-only and gives up waiting. Imported only where one is opened: psycopg is
+heavy, and DAG files are parsed every half minute.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ class PatientConnection(psycopg.Connection[DictRow]):
         return super().wait(gen, interval, self.patience if timeout is None else timeout)
 
 
-def parameters(target: PostgresTarget, *, read_only: bool = True) -> dict[str, Any]:
+def parameters(target: PostgresTarget) -> dict[str, Any]:
     """What libpq is given: name, bounds and read-only from the first byte on, not by a later SET."""
     limits = {
-        "default_transaction_read_only": "on" if read_only else "off",
+        "default_transaction_read_only": "on",
         "lock_timeout": round(target.lock_timeout * 1000),
         "statement_timeout": round(target.statement_timeout * 1000),
         "idle_in_transaction_session_timeout": round(target.statement_timeout * 1000),
@@ -99,11 +99,10 @@ def _broke(error: psycopg.Error, target: PostgresTarget) -> Unreachable:
 
 
 @contextmanager
-def session(target: PostgresTarget, *, read_only: bool = True) -> Iterator[psycopg.Connection[DictRow]]:
-    """See ``clo_ops.probes.postgres.connect``, which is how to get one. Only actions ask for one that may write."""
-    given = parameters(target, read_only=read_only)
+def session(target: PostgresTarget) -> Iterator[psycopg.Connection[DictRow]]:
+    """See ``clo_ops.probes.postgres.connect``, which is how to get one."""
     try:
-        connection = PatientConnection.connect(autocommit=True, row_factory=dict_row, **given)
+        connection = PatientConnection.connect(autocommit=True, row_factory=dict_row, **parameters(target))
     except psycopg.Error as error:
         raise _did_not_open(error, target) from None
     connection.patience = target.statement_timeout + target.lock_timeout

@@ -14,10 +14,10 @@ import pytest
 from clo_ops.actions.drill import application, failover
 from clo_ops.actions.drill.application_containers import logs
 from clo_ops.actions.drill.place import Place
+from clo_ops.actions.drill.session import writing
 from clo_ops.actions.drill.smoke import Smoke
 from clo_ops.findings import Answer, Finding, Severity, Status, worst
 from clo_ops.policy import Policy
-from clo_ops.probes.postgres_session import session
 from clo_ops.probes.replication import replication
 from clo_ops.probes.targets import WebTarget
 from clo_ops.rules import application as application_rules
@@ -64,7 +64,7 @@ def asked_again(place: Any, source: Source, policy: Policy) -> dict[str, Status]
     """The smoke checks once more, of the application that already runs: name of the finding to status."""
     web = WebTarget(f"http://{place.address('api')}:8000")
     figures = policy.recovery.application
-    smoke = Smoke(web, source.account, place.standby().target, figures, policy.access, policy.websocket, 1.0)
+    smoke = Smoke(web, source.account, place.standby().target, figures, policy.access, policy.websocket, settles_in=1.0)
     start = application._flag("application.started", True), application._flag("application.isolated", True)
     return {one.name: one.status for one in judged(Answer(start) + smoke.checked(), policy)}
 
@@ -137,7 +137,7 @@ def test_an_application_that_could_reach_production_is_not_started(place, used, 
 
 
 def test_a_table_that_is_gone_is_red(place, used, source, policy):
-    with session(place.standby().target, read_only=False) as connection:
+    with writing(place.standby().target, production="") as connection:
         connection.execute("alter table clo_deals rename to gone")
         try:
             found = asked_again(place, source, policy)
@@ -150,7 +150,7 @@ def test_a_table_that_is_gone_is_red(place, used, source, policy):
 
 def test_a_list_that_is_not_the_databases_is_red(place, used, source, policy):
     """A row only the list does not know: the application reads a copy, or the count is of another database."""
-    with session(place.standby().target, read_only=False) as connection:
+    with writing(place.standby().target, production="") as connection:
         connection.execute("create schema other; create view other.clo_deals as select 1; alter role postgres"
                            " set search_path = other, public")  # fmt: skip
         try:

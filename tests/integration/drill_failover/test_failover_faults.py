@@ -11,9 +11,9 @@ import pytest
 
 from clo_ops.actions.drill import failover
 from clo_ops.actions.drill.place import Place
+from clo_ops.actions.drill.session import writing
 from clo_ops.findings import Answer, Status
 from clo_ops.policy import Policy
-from clo_ops.probes.postgres_session import session
 from clo_ops.rules import failover as rules
 from tests.integration.drill_failover.conftest import Faulty, chosen, empty
 
@@ -39,7 +39,7 @@ def build(
 
 def cut_the_stream(place: Place) -> str:
     """The standby receives nothing any more; how it did."""
-    with session(place.standby().target, read_only=False) as connection:
+    with writing(place.standby().target, production="") as connection:
         (row,) = connection.execute("select current_setting('primary_conninfo') as was").fetchall()
         connection.execute(RECEIVER.format("''").encode())
         connection.execute("select pg_reload_conf()")
@@ -90,7 +90,7 @@ def test_a_standby_that_does_not_stream_is_no_synchronous_one_and_one_that_hangs
 
 
 def join_again(place: Place, connection: str) -> None:
-    with session(place.standby().target, read_only=False) as standby:
+    with writing(place.standby().target, production="") as standby:
         quoted = "'" + connection.replace("'", "''") + "'"
         standby.execute(RECEIVER.format(quoted).encode())
         standby.execute("select pg_reload_conf()")
@@ -98,7 +98,7 @@ def join_again(place: Place, connection: str) -> None:
 
 def stop_replay(place: Any) -> None:
     """The process that would end recovery is stopped: as where a disk hangs."""
-    with session(place.standby().target, read_only=False) as standby:
+    with writing(place.standby().target, production="") as standby:
         (row,) = standby.execute("select pid from pg_stat_activity where backend_type = 'startup'").fetchall()
     done = place.standby().run("sh", "-c", f"kill -STOP {row['pid']}", timeout=10)
     assert done.exit_code == 0, done

@@ -13,6 +13,7 @@ from clo_ops.actions.drill import application, failover
 from clo_ops.actions.drill.place import Place
 from clo_ops.findings import Answer, Status
 from clo_ops.policy import Policy
+from clo_ops.probes.postgres import connect, rows
 from clo_ops.probes.replication import replication
 from clo_ops.rules import application as application_rules
 from clo_ops.rules import failover as failover_rules
@@ -69,6 +70,20 @@ def application_password(place: Place) -> str:
     from clo_ops.actions.drill.application_parts import give_password
 
     return give_password(place.primary().target, "clo_app")
+
+
+def test_nothing_is_written_to_a_server_with_productions_identity(built, source, policy):
+    place, _ = built
+    with connect(place.primary().target) as connection:
+        (identity,) = rows(connection, "server_identity")
+    known = replace(place.backup, manifest={"system_identifier": identity["system_identifier"]})
+    mistaken = replace(place, backup=known)
+    answer = failover.build(mistaken, policy.recovery.failover)
+    assert answer.value("failover.standby.built") == 0
+    used = application.check(mistaken, mistaken.primary(), source.account, policy)
+    assert used.value("application.started") == 0
+    for one in (answer.first("failover.standby.built"), used.first("application.started")):
+        assert identity["system_identifier"] in one.detail
 
 
 def test_the_drill_goes_the_same_way_and_says_that_isolation_is_weaker(built, source, policy):

@@ -15,6 +15,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, cast
 
 from clo_ops.actions.drill.place import PlaceFailed, PlaceGone
+from clo_ops.actions.drill.roles import source_of
 from clo_ops.findings import Answer, CouldNotAsk, CouldNotCheck, Measurement
 from clo_ops.probes.reaching import nobody_answered
 from clo_ops.probes.targets import Account, WebTarget
@@ -74,7 +75,8 @@ def _checked(place: Place, database: Server, account: Account, policy: Policy) -
     except (CouldNotAsk, CouldNotCheck) as error:
         return nobody_answered(["application"], place.drill, "starting it", str(error))
     web = WebTarget(url, CLIENT)
-    smoke = Smoke(web, account, database.target, policy.recovery.application, policy.access, policy.websocket)
+    figures, production = policy.recovery.application, source_of(place.backup)
+    smoke = Smoke(web, account, database.target, figures, policy.access, policy.websocket, production)
     return Answer((_flag("application.started", True),)) + smoke.checked()
 
 

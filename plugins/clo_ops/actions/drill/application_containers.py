@@ -9,6 +9,7 @@ from clo_ops.actions.drill.application_parts import LISTENS_ON, Address, give_pa
 from clo_ops.actions.drill.container import MIB, Mount
 from clo_ops.actions.drill.place import PREFIX, PlaceFailed, PlaceGone, Server
 from clo_ops.actions.drill.ready import until_ready
+from clo_ops.actions.drill.roles import source_of
 from clo_ops.policy.failover import Application, Part
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def start_containers(place: DockerPlace, application: Application, database: Ser
     place is removed.
     """
     _remove_leftovers(place, application)
-    password = give_password(database.target, application.database_role)
+    password = give_password(database.target, application.database_role, source_of(place.backup))
     inside = replace(database.target, host=database.host, port=LISTENS_ON)
     addresses = {part.name: Address(part.name, part.port) for part in application.parts if part.port}
     known = words(application, inside, password, addresses)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from clo_ops.actions.drill.place import PlaceFailed
+from clo_ops.actions.drill.session import execute, writing
 from clo_ops.policy.failover import IN_BRACES, Application, Part
-from clo_ops.probes.statements import statement
 from clo_ops.probes.targets import PostgresTarget
 
 LISTENS_ON = 5432  # PostgreSQL in its container
@@ -33,24 +33,21 @@ class Told:
     environment: Mapping[str, str] = field(repr=False)
 
 
-def give_password(target: PostgresTarget, role: str) -> str:
+def give_password(target: PostgresTarget, role: str, production: str = "") -> str:
     """A password for ``role`` on the throw-away server: roles are restored without.
 
     Only its SCRAM verifier is sent, so that it is in no log of the server. Raises PlaceFailed where there is no such
-    role, Unreachable where the server does not answer.
+    role or the server is production's (``production`` as of ``session.writing``), Unreachable where none answers.
     """
     import psycopg
     from psycopg import sql
 
-    from clo_ops.probes.postgres_session import session
-
-    password, text = secrets.token_urlsafe(24), statement("application/role_password").text
+    password = secrets.token_urlsafe(24)
     try:
-        with session(target, read_only=False) as connection:
+        with writing(target, production=production) as connection:
             verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
-            change = sql.SQL(text)  # our own catalogue; names and values are composed below
-            names = {"role": sql.Identifier(role), "password": sql.Literal(verifier.decode())}
-            connection.execute(change.format(**names))
+            words = {"role": sql.Identifier(role), "password": sql.Literal(verifier.decode())}
+            execute(connection, "application/role_password", **words)
     except psycopg.errors.UndefinedObject:
         raise PlaceFailed(
             f"the restored server has no role {role!r}",

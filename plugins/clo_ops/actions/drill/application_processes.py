@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from clo_ops.actions.drill.application_parts import Address, Told, give_password, told, words
 from clo_ops.actions.drill.place import PlaceFailed, Server
 from clo_ops.actions.drill.ready import until_ready
+from clo_ops.actions.drill.roles import source_of
 from clo_ops.findings import CouldNotCheck
 from clo_ops.policy.failover import Application
 from clo_ops.policy.paths import INCLUDE
@@ -47,7 +48,7 @@ def start_processes(place: LocalPlace, application: Application, database: Serve
             allowed="parts with local: true (recovery.yaml, application), or a drill in Docker",
         )
     end_processes(place.directory)
-    password = give_password(database.target, application.database_role)
+    password = give_password(database.target, application.database_role, source_of(place.backup))
     addresses = {part.name: Address(LOOPBACK, _free_port()) for part in application.parts if part.port}
     known = words(application, database.target, password, addresses)
     for part in application.parts:

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Literal
 
 from clo_ops.actions.drill.markers import Writer
 from clo_ops.actions.drill.place import PlaceGone
+from clo_ops.actions.drill.roles import source_of
+from clo_ops.actions.drill.session import writing
 from clo_ops.findings import Answer, CheckFailed, CloOpsError, CouldNotAsk, CouldNotCheck, Measurement
 from clo_ops.probes.postgres import connect, rows
 from clo_ops.probes.reaching import Reach, Unreachable, accepts_tcp, nobody_answered
@@ -53,7 +55,7 @@ def build(place: Place, figures: Failover) -> Answer:
     started = time.monotonic()
     try:
         # A standby cloned from a primary that waits for one would itself wait for ever.
-        _configure(place.primary().target, "failover/asynchronous")
+        _configure(place.primary().target, source_of(place.backup), "failover/asynchronous")
         standby = place.clone()
     except (CouldNotCheck, CouldNotAsk, PlaceGone) as error:
         return nobody_answered(["building a standby"], place.drill, "pg_basebackup from the primary", str(error))
@@ -138,27 +140,25 @@ def _behind(target: PostgresTarget, lsn: str) -> Behind:
 
 
 @contextmanager
-def _writing(target: PostgresTarget) -> Iterator[psycopg.Connection[DictRow]]:
-    """A session that may write, for throw-away servers only. Raises Unreachable."""
+def _writing(target: PostgresTarget, production: str) -> Iterator[psycopg.Connection[DictRow]]:
+    """A session that may write, for throw-away servers only. Raises PlaceFailed for production's, Unreachable."""
     import psycopg
 
-    from clo_ops.probes.postgres_session import session
-
     try:
-        with session(target, read_only=False) as connection:
+        with writing(target, production=production) as connection:
             yield connection
     except psycopg.Error as error:
         raise Unreachable(Reach.OTHER, f"{target}: {error}") from None
 
 
-def _execute(target: PostgresTarget, *names: str, **values: object) -> None:
-    with _writing(target) as connection:
+def _execute(target: PostgresTarget, production: str, *names: str, **values: object) -> None:
+    with _writing(target, production) as connection:
         for name in names:
             connection.execute(statement(name).text.encode(), values or None)
 
 
-def _configure(target: PostgresTarget, name: str) -> None:
-    _execute(target, name, "failover/reload")
+def _configure(target: PostgresTarget, production: str, name: str) -> None:
+    _execute(target, production, name, "failover/reload")
 
 
 class _Failover:
@@ -166,19 +166,19 @@ class _Failover:
 
     def __init__(self, place: Place, figures: Failover, run: str, synchronous: bool) -> None:
         self.figures, self.run, self.synchronous = figures, run, synchronous
-        self.primary, self.standby = place.primary(), place.standby()
+        self.primary, self.standby, self.production = place.primary(), place.standby(), source_of(place.backup)
         # Asked once: what a server was reached by must not change under the test that it cannot be reached any more.
         self.old, self.new = self.primary.target, self.standby.target
         self.cut_at = 0.0
 
     def measured(self, cut: Cut) -> Answer:
         before = _position(self.old)
-        _execute(self.old, "failover/marker_schema", "failover/marker_table")
+        _execute(self.old, self.production, "failover/marker_schema", "failover/marker_table")
         waits = self._waits_for_the_standby()
         answer = Answer((waits, Measurement("failover.timeline", before.timeline, "count", _now(), {"when": "before"})))
         if waits.value != self.synchronous:
             return answer
-        writer = Writer(self.old, self.run, synchronous=self.synchronous).start()
+        writer = Writer(self.old, self.run, self.production, synchronous=self.synchronous).start()
         try:
             answer += self._cut(writer, cut)
             # The writer may still hang on the dead line; the promotion does not wait for it.
@@ -188,7 +188,7 @@ class _Failover:
 
     def _waits_for_the_standby(self) -> Measurement:
         """Whether a commit is acknowledged by the standby, once that was wished or unwished."""
-        _configure(self.old, "failover/synchronous" if self.synchronous else "failover/asynchronous")
+        _configure(self.old, self.production, "failover/synchronous" if self.synchronous else "failover/asynchronous")
         until = time.monotonic() + self.figures.promotion_within.total_seconds()
         while (state := self._sync_state()) != ("sync" if self.synchronous else "async"):
             if time.monotonic() > until or (not self.synchronous and not state):
@@ -218,7 +218,8 @@ class _Failover:
         """Down or refusing is an answer here: the standby is ours, and it was to take over."""
         seconds = round(self.figures.promotion_within.total_seconds())
         try:
-            with _writing(replace(self.new, statement_timeout=seconds + 5.0)) as connection:
+            patient = replace(self.new, statement_timeout=seconds + 5.0)
+            with _writing(patient, self.production) as connection:
                 (row,) = rows(connection, "failover/promote", {"seconds": seconds})
         except Unreachable as error:
             return Answer((_flag("failover.promoted", False, error.reason),))
@@ -248,8 +249,8 @@ class _Failover:
         while True:
             try:
                 # A standby that received nothing has no table either. Number 0 is nobody's: the writer counts from 1.
-                _execute(self.new, "failover/marker_schema", "failover/marker_table")
-                _execute(self.new, "failover/mark", run=self.run, number=0)
+                _execute(self.new, self.production, "failover/marker_schema", "failover/marker_table")
+                _execute(self.new, self.production, "failover/mark", run=self.run, number=0)
             except Unreachable as error:
                 why = error.reason
             else:
@@ -276,7 +277,7 @@ class _Failover:
         if not accepts_tcp(self.old.host, self.old.port, CUT_OFF_AFTER):
             return _flag("failover.old_primary.fenced", True, "nobody takes a connection at its address")
         try:
-            _execute(self.old, "failover/mark", run=self.run, number=-1)
+            _execute(self.old, self.production, "failover/mark", run=self.run, number=-1)
         except Unreachable as error:
             return _flag("failover.old_primary.fenced", True, error.reach.value)
         return _flag("failover.old_primary.fenced", False, "the old primary took a write after the cut")

@@ -10,7 +10,8 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from clo_ops.findings import CouldNotAsk
+from clo_ops.actions.drill.session import writing
+from clo_ops.findings import CloOpsError
 from clo_ops.probes.postgres import rows
 from clo_ops.probes.statements import statement
 from clo_ops.probes.targets import PostgresTarget
@@ -28,12 +29,13 @@ class Writer:
     ``acknowledged`` are the numbers whose commit the server confirmed, in order; ``sent`` is the last one tried;
     ``ended`` says why the writing ended. A commit the server confirmed with a warning (it gave up waiting for the
     standby) is not counted: nobody promised that it is safe. ``synchronous`` commits wait for the standby.
+    ``production`` as of ``session.writing``.
     """
 
-    def __init__(self, target: PostgresTarget, run: str, *, synchronous: bool = True) -> None:
+    def __init__(self, target: PostgresTarget, run: str, production: str = "", *, synchronous: bool = True) -> None:
         # No statement timeout: the server would take it as leave to confirm without the standby.
         self._target = replace(target, statement_timeout=0.0, lock_timeout=PATIENCE)
-        self._run = run
+        self._run, self._production = run, production
         self._after = "on" if synchronous else "local"
         self._stop = threading.Event()
         self._warned = False
@@ -68,14 +70,12 @@ class Writer:
     def _write(self) -> None:
         import psycopg
 
-        from clo_ops.probes.postgres_session import session
-
         try:
-            with session(self._target, read_only=False) as connection:
+            with writing(self._target, production=self._production) as connection:
                 connection.add_notice_handler(self._notice)
                 self._commit_until_stopped(connection)
             self.ended = "stopped"
-        except (CouldNotAsk, psycopg.Error) as error:
+        except (CloOpsError, psycopg.Error) as error:
             self.ended = str(error)
 
     def _notice(self, said: psycopg.errors.Diagnostic) -> None:

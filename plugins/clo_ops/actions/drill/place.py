@@ -147,6 +147,10 @@ class Place(Protocol):
     def drill(self) -> str: ...
 
     @property
+    def backup(self) -> ChosenBackup:
+        """What is restored here."""
+
+    @property
     def isolation(self) -> str:
         """Empty for Docker; for a local place one sentence that says what is weaker."""
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from clo_ops.actions.drill.session import writing
 from clo_ops.findings import Answer, Measurement
 from clo_ops.policy.failover import Application
 from clo_ops.probes.channel import Channel, NotOpen, ping
@@ -39,7 +40,8 @@ class NoAnswer(Exception):
 class Smoke:
     """Everything the checks need: whom to ask, as whom, and the database behind it.
 
-    ``settles_in`` seconds the parts may take to find each other once they listen.
+    ``production`` is the system identifier of production's server, where nothing is written. The parts may take
+    ``settles_in`` seconds to find each other once they listen.
     """
 
     web: WebTarget
@@ -48,6 +50,7 @@ class Smoke:
     application: Application
     doors: Doors
     channel: Channel
+    production: str = ""
     settles_in: float = 15.0
 
     def checked(self) -> Answer:
@@ -97,10 +100,8 @@ class Smoke:
         """Nobody of that name, or no such role, is seen by the login and the calculation themselves."""
         import psycopg
 
-        from clo_ops.probes.postgres_session import session as opened
-
         given = {"username": self.account.username, "role": self.application.calls.role}
-        with opened(self.database, read_only=False) as connection:
+        with writing(self.database, production=self.production) as connection:
             try:
                 rows(connection, "source/grant_application_role", given)
             except psycopg.errors.UndefinedTable:
