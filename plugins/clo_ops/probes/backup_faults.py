@@ -56,7 +56,7 @@ def _changed(one: Entry, reading: Reading) -> str:
 def _decoded(one: Entry, reading: Reading) -> tuple[Fault, str, int]:
     manifest = one.backup.manifest
     if reading.problem:
-        fault: Fault = "decode" if reading.format.restorable else "format"
+        fault: Fault = "decode" if reading.format.restorable or reading.format.wrapper else "format"
         return fault, f"{reading.format}: {reading.problem}", 2
     if manifest and reading.format.kind != manifest.format:
         return "format", f"it is {reading.format}, its manifest says {manifest.format}", 2

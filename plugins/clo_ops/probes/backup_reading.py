@@ -25,7 +25,8 @@ from clo_ops.probes.pg_programs import Program, ProgramMissing, program
 
 DATA_ENTRY = re.compile(rb"^(\d+); \d+ \d+ TABLE DATA ", re.MULTILINE)
 TAR_DATA = re.compile(rb"\$\$PATH\$\$/(\d+\.dat)")
-LZ4_HEAD = 5 * 1024 * 1024
+# These give nothing of a block before they have it whole: up to 128 KiB of zstd, 4 MiB of lz4.
+WRAPPED_HEAD = {"zstd": 256 * 1024, "lz4": 5 * 1024 * 1024}
 END_OF_DATA = b"\\.\n\n\n"
 
 
@@ -67,8 +68,8 @@ class BackupReader:
         name = f"{stored.name}/{TOC}" if stored.is_directory else stored.name
         head = self.files.head(name, HEAD) or b""
         found = recognise(head)
-        if found.wrapper == "lz4":  # its blocks are of 4 MiB, and it gives none of one before it has it whole
-            head = self.files.head(name, LZ4_HEAD) or b""
+        if found.wrapper in WRAPPED_HEAD:
+            head = self.files.head(name, WRAPPED_HEAD[found.wrapper]) or b""
         return self._inner(found, head) if found.wrapper else found
 
     @staticmethod
