@@ -73,10 +73,13 @@ def _sorted(text: str, terms: RestoreTerms) -> Message:
 
 
 def _unsaid(stderr: str, found: Sequence[Message]) -> list[Message]:
-    """pg_restore counts what it ignored: when it counts more than it said, something went by unheard."""
+    """pg_restore counts what it ignored: when it counts more than it said, something went by unheard.
+
+    Not so beside a failure it did tell: in parallel, a failed COPY is counted by the worker and by its leader.
+    """
     counted = IGNORED.search(stderr)
     said = sum(1 for one in found if AN_ERROR.search(one.text))
-    if counted is None or int(counted[1]) <= said:
+    if counted is None or int(counted[1]) <= said or any(one.kind == "fatal" for one in found):
         return []
     text = f"{counted[1]} errors were ignored and {said} were said"
     return [Message("unknown", text, "errors nobody can read")]

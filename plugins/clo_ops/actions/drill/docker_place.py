@@ -193,6 +193,7 @@ class DockerPlace:
         first = role == "primary"
         password = secrets.token_urlsafe(24) if first else self.primary().password
         environment = {"PGDATA": PGDATA, "POSTGRES_PASSWORD": password, "POSTGRES_USER": "postgres"}
+        environment |= {"POSTGRES_INITDB_ARGS": "--no-sync"}
         standby = {} if first else {"PGPASSWORD": password}
         return Container(
             self._name(role),

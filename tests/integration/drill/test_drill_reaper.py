@@ -1,0 +1,119 @@
+"""M3-08: what a killed worker left is found and removed, and nothing else is touched."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from clo_ops.actions.drill.place import DRILL, drill_id
+from clo_ops.actions.drill.reaper import reap, remaining
+from clo_ops.probes.targets import DockerTarget
+from tests.integration.drill.conftest import DAG
+
+WORKER = """
+import sys
+from clo_ops.actions.drill.place import ChosenBackup, open_place
+from clo_ops.actions.drill.session import writing
+from clo_ops.policy import DrillSpec, load_policy
+from clo_ops.probes.targets import BackupRepository
+policy = load_policy(mode="demo")
+backup = ChosenBackup(BackupRepository(sys.argv[3]), sys.argv[4], "clo", int(sys.argv[7]), size_bytes=10**6)
+docker = policy.recovery.docker.model_copy(update={"backup_from": "stream"})
+local = policy.recovery.local.model_copy(update={"directory": sys.argv[6]})
+recovery = policy.recovery.model_copy(update={"docker": docker, "local": local})
+policy = policy.model_copy(update={"recovery": recovery})
+spec = DrillSpec.of(policy.recovery, parts=["restore"], place=sys.argv[5])
+place = open_place(spec, policy, backup, dag_id=sys.argv[1], run_id=sys.argv[2])
+server = place.start()
+print("started", flush=True)
+server.run("psql", "-c", "select pg_sleep(60)", timeout=100)
+"""
+
+
+def killed_worker(run, backup, kind, directory):
+    """A worker that dies with its drill in the middle of something, as by the machine's out-of-memory killer."""
+    root = Path(__file__).resolve().parents[3]
+    command = [sys.executable, "-W", "ignore", "-c", WORKER, DAG, run, backup.repository.url, backup.name, kind]
+    environment = {**os.environ, "PYTHONPATH": str(root / "plugins")}
+    worker = subprocess.Popen(
+        [*command, str(directory), str(backup.major)], stdout=subprocess.PIPE, text=True, env=environment
+    )
+    try:
+        for line in worker.stdout:
+            if line.strip() == "started":
+                break
+        time.sleep(0.3)
+    finally:
+        worker.send_signal(signal.SIGKILL)
+        worker.wait()
+        worker.stdout.close()
+
+
+@pytest.fixture
+def strangers(engine, image):
+    """Not ours: other labels, half of ours, a drill's name without its labels, labels that do not fit each other."""
+    client = engine.client
+    mine = {"clo_ops.dag": DAG, "clo_ops.run": "x", "clo_ops.expires": "2020-01-01T00:00:00+00:00"}
+    labels = [{"app": "somebody's"}, mine, {DRILL: "abcdef0123"}, {**mine, DRILL: "abcdef0123"}]
+    containers = [
+        client.create_container(image, name=f"clo-ops-drill-stranger{number}-{os.getpid()}", labels=one)["Id"]
+        for number, one in enumerate(labels)
+    ]
+    network = client.create_network(f"stranger-{os.getpid()}", labels=labels[1])["Id"]
+    volume = client.create_volume(f"stranger-{os.getpid()}", labels=labels[3])["Name"]
+    yield containers, network, volume
+    for one in containers:
+        client.remove_container(one, v=True)
+    client.remove_network(network)
+    client.remove_volume(volume)
+
+
+def test_what_a_killed_worker_left_goes_when_it_has_expired_and_nothing_else_does(engine, backup, policy, strangers):
+    killed_worker("killed", backup, "docker", policy.recovery.local.directory)
+    drill = drill_id(DAG, "killed")
+    left = engine.ours(drill)
+    assert sorted(one.kind for one in left) == ["container", "network", "volume"]
+
+    removed, _ = reap(policy.recovery, datetime.now(UTC))
+    assert not [name for name in removed if drill in name]
+    assert len(engine.ours(drill)) == 3
+    assert remaining(policy.recovery, drill).value("drill.remaining") == 3
+
+    # Asked for by its run: on a machine that others drill on as well, a later "now" would take theirs.
+    removed, answer = reap(policy.recovery, datetime.now(UTC), runs_over={(DAG, "killed")})
+    assert len([name for name in removed if drill in name]) == 3
+    assert answer.value("drill.removed", kind="docker") >= 3
+    assert engine.ours(drill) == []
+    assert remaining(policy.recovery, drill).value("drill.remaining") == 0
+
+    containers, network, volume = strangers
+    there = {one["Id"] for one in engine.client.containers(all=True)}
+    assert set(containers) <= there
+    assert engine.client.inspect_network(network) and engine.client.inspect_volume(volume)
+
+
+def test_a_local_cluster_left_by_a_killed_worker_goes_with_its_processes(backup, policy):
+    import psutil
+
+    directory = Path(policy.recovery.local.directory)
+    killed_worker("killed locally", backup, "local", directory)
+    place = directory / drill_id(DAG, "killed locally")
+    pid = int((place / "primary" / "data" / "postmaster.pid").read_text().splitlines()[0])
+    assert psutil.pid_exists(pid)
+    stranger = directory / "somebody's"
+    stranger.mkdir(exist_ok=True)
+    (stranger / "labels.json").write_text("{}")
+
+    nowhere = DockerTarget("unix:///nonexistent.sock")
+    assert reap(policy.recovery, datetime.now(UTC), engine=nowhere)[0] == []
+    removed, answer = reap(policy.recovery, datetime.now(UTC) + timedelta(days=2), engine=nowhere)
+    assert removed == [f"cluster {place}"]
+    assert not place.exists() and not psutil.pid_exists(pid) and stranger.exists()
+    assert [one.question for one in answer.unanswered] == ["what drills left in the Docker engine"]
