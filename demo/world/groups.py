@@ -18,6 +18,7 @@ from demo.world.rates import Fixings
 from demo.world.reference import Record
 from demo.world.waterfall import Execution, Waterfall, initial_balances
 
+CORRELATED = 24  # assets whose correlations are stored
 NOTE_EVERY = 25  # one asset in so many was looked at by an analyst within the operating history
 
 
@@ -83,6 +84,8 @@ class Group:
         count += copy_rows(connection, "asset_pricing", asset_records.PRICE_COLUMNS, prices)
         history = each(lambda a: asset_records.history_rows(plan, a, rng))
         count += copy_records(connection, "asset_history", history)
+        if self.number == 0:
+            count += copy_records(connection, "asset_correlations", self._correlations())
         flows = each(lambda a: cash_flows.records(a, self.flows[a.blkrock_id], stamp))
         return count + copy_records(connection, "asset_cash_flows", flows)
 
@@ -95,6 +98,16 @@ class Group:
                 row = asset_records.touched(row, at, rng.choice(("HOLD", "WATCH", "ADD")))
                 self.changes.append(Change(at, "asset.updated", "asset", asset.blkrock_id))
             yield row
+
+    def _correlations(self) -> Iterator[Record]:
+        """Of the first assets, each moved by one common factor: such a matrix is never indefinite."""
+        rng, chosen = self.plan.rng("correlations"), self.assets[:CORRELATED]
+        loads = [rng.randint(200, 700) for _ in chosen]  # thousandths
+        for one, load in zip(chosen, loads, strict=True):
+            for other, other_load in zip(chosen, loads, strict=True):
+                value = money.MILLION if one is other else load * other_load
+                names = {"asset1_id": one.blkrock_id, "asset2_id": other.blkrock_id}
+                yield names | {"correlation_value": money.rate(value)}
 
     def _some_moment(self, part: float, seconds: int) -> datetime:
         """In business hours of a finished day of the operating history."""
@@ -136,7 +149,7 @@ class DealLoad:
         yield "payment_schedules", deal_records.schedule_rows(deal)
         yield "mag_waterfall_configurations", [deal_records.mag_configuration_row(deal)]
         yield from self._payments(ids)
-        yield "account_balances", payment_records.account_rows(deal, runs, self._unfunded())
+        yield from self._accounts(ids)
         yield "coverage_test_results", deal_records.coverage_rows(deal, runs)
         yield "compliance_test_results", self._compliance(tests)
         achieved = performance(self.initial[EQUITY], deal.closing, runs)
@@ -156,6 +169,13 @@ class DealLoad:
         yield table, configurations
         yield "waterfall_executions", executions
         yield "waterfall_payments", payments
+
+    def _accounts(self, ids: Ids) -> Iterator[tuple[str, list[Record]]]:
+        movements = list(payment_records.account_rows(self.deal, self.runs, self._unfunded()))
+        accounts, moved = payment_records.statements(movements, lambda: ids.next("deal_accounts"))
+        yield "account_balances", movements
+        yield "deal_accounts", accounts
+        yield "account_transactions", moved
 
     def _unfunded(self) -> int:
         """Every unfunded commitment is one deal's own."""

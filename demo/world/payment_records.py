@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
+from decimal import Decimal
 
 from demo.world import money
 from demo.world.deal_records import stamp
@@ -93,3 +94,34 @@ def account_rows(deal: Deal, runs: list[Execution], unfunded: int) -> Iterator[R
         yield principal.move(run.period.payment, withdrawals=run.paid(PRINCIPAL))
         yield reserve.move(run.period.payment, deposits=kept)
         yield commitments.move(run.period.payment)
+
+
+CASH = {"INTEREST_COLLECTION": "INTEREST", "INTEREST_RESERVE": "INTEREST", "PRINCIPAL_COLLECTION": "PRINCIPAL"}
+
+
+def statements(movements: list[Record], number: Callable[[], int]) -> tuple[list[Record], list[Record]]:
+    """The accounts of a deal from their opening to their last movement, and each amount that moved; ``number`` gives
+    the accounts' ids.
+    """
+    accounts, moved = dict[str, Record](), list[Record]()
+    for row in movements:
+        name, cash = row["account_name"], CASH.get(row["account_type"], "OTHER")
+        if name not in accounts:
+            accounts[name] = _opened(number(), row)
+        account = accounts[name]
+        came, went = Decimal(row["deposits"]), Decimal(row["withdrawals"])
+        account[f"{cash.lower()}_receipts"] += came
+        account["disbursements"] += went
+        account |= {"closing_balance": row["ending_balance"], "statement_date": row["balance_date"]}
+        moved += [
+            {"account_id": account["account_id"], "transaction_date": row["balance_date"], "cash_type": cash,
+             "amount": amount}
+            for amount in (came, -went) if amount
+        ]  # fmt: skip
+    return list(accounts.values()), moved
+
+
+def _opened(number: int, first: Record) -> Record:
+    receipts = {f"{cash.lower()}_receipts": Decimal(0) for cash in ("INTEREST", "PRINCIPAL", "OTHER")}
+    names = {"account_id": number, "deal_id": first["deal_id"], "account_name": first["account_name"]}
+    return names | {"opening_balance": first["beginning_balance"]} | receipts | {"disbursements": Decimal(0)}

@@ -1,7 +1,7 @@
 -- purpose: No row refers to one that is not there, declared as a foreign key or not, and every constraint is validated
 -- procedure: M3-03
 -- columns: key text, reason text
--- privilege: SELECT on account_balances, asset_cash_flows, asset_history, asset_pricing, assets, clo_deals, clo_tranches, compliance_test_results, compliance_tests, coverage_test_results, deal_assets, industry_classifications, liabilities, liability_cash_flows, mag_performance_metrics, mag_waterfall_configurations, payment_schedules, pg_constraint, simulation_results, simulation_scenarios, tranche_mappings, waterfall_configurations, waterfall_executions, waterfall_payments, yield_curve_points, yield_curves
+-- privilege: SELECT on account_balances, account_transactions, asset_cash_flows, asset_history, asset_pricing, assets, clo_deals, clo_tranches, collateral_pools, compliance_test_results, compliance_tests, coverage_test_results, deal_accounts, deal_assets, industry_classifications, liabilities, liability_cash_flows, mag_performance_metrics, mag_waterfall_configurations, payment_schedules, pg_constraint, simulation_results, simulation_scenarios, tranche_mappings, waterfall_configurations, waterfall_executions, waterfall_payments, yield_curve_points, yield_curves
 -- access: read-only
 -- severity: critical
 -- kind: cross-table
@@ -75,6 +75,15 @@ WITH orphan (relation, key, missing) AS (
     SELECT 'simulation_results', r.result_id::text, 'tranche ' || r.tranche_id || ' of its deal'
     FROM simulation_results AS r LEFT JOIN clo_tranches AS t USING (tranche_id, deal_id)
     WHERE r.tranche_id IS NOT NULL AND t.tranche_id IS NULL
+    UNION ALL
+    SELECT 'deal_accounts', a.account_id::text, 'deal ' || a.deal_id FROM deal_accounts AS a
+    LEFT JOIN clo_deals AS d USING (deal_id) WHERE d.deal_id IS NULL
+    UNION ALL
+    SELECT 'account_transactions', x.transaction_id::text, 'account ' || x.account_id FROM account_transactions AS x
+    LEFT JOIN deal_accounts AS a USING (account_id) WHERE a.account_id IS NULL
+    UNION ALL
+    SELECT 'collateral_pools', c.pool_id::text, 'deal ' || c.deal_id FROM collateral_pools AS c
+    LEFT JOIN clo_deals AS d USING (deal_id) WHERE d.deal_id IS NULL
     UNION ALL
     SELECT 'pg_constraint', c.conrelid::regclass || '.' || c.conname, 'not validated'
     FROM pg_constraint AS c WHERE NOT c.convalidated AND c.connamespace = 'public'::regnamespace

@@ -72,6 +72,21 @@ MUTATIONS: list[tuple[str, str, str]] = [
         " SELECT curve_name || ' ' || curve_date FROM yield_curves WHERE curve_id = 107"),
     ("I07", "ceased index", f"UPDATE assets SET index_name = 'USD LIBOR 3M' WHERE blkrock_id = {FLOATING}"
         " RETURNING blkrock_id"),
+    ("I08", "one half", "UPDATE asset_correlations SET correlation_value = 0.9 WHERE asset1_id = 'BRS00100001' AND"
+        " asset2_id = 'BRS00100002' RETURNING asset1_id || '/' || asset2_id"),
+    ("I08", "above one", "UPDATE asset_correlations SET correlation_value = 1.2 WHERE asset1_id <> asset2_id AND"
+        " (asset1_id, asset2_id) IN (('BRS00100001', 'BRS00100002'), ('BRS00100002', 'BRS00100001'))"
+        " RETURNING asset1_id || '/' || asset2_id"),
+    ("I08", "diagonal", "UPDATE asset_correlations SET correlation_value = 0.99 WHERE asset1_id = asset2_id"
+        " AND asset1_id = 'BRS00100001' RETURNING asset1_id || '/' || asset2_id"),
+    ("I08", "a row is missing", "DELETE FROM asset_correlations WHERE asset1_id = 'BRS00100001' AND asset2_id ="
+        " 'BRS00100002' RETURNING 'matrix'"),
+    ("I08", "no such portfolio", "UPDATE asset_correlations SET correlation_value = -0.9 WHERE asset1_id <> asset2_id AND"
+        " asset1_id < 'BRS00100004' AND asset2_id < 'BRS00100004' RETURNING 'matrix'"),
+    ("I08", "unknown asset", "UPDATE asset_correlations SET asset1_id = 'GONE' WHERE asset1_id = 'BRS00100001';"
+        "UPDATE asset_correlations SET asset2_id = 'GONE' WHERE asset2_id = 'BRS00100001' RETURNING 'GONE'"),
+    ("I09", "a row less", "DELETE FROM simulation_scenarios WHERE scenario_id = 3 RETURNING 'simulation_scenarios'"),
+    ("I09", "not on record", "DELETE FROM migration_metadata WHERE table_name = 'rating_scales' RETURNING table_name"),
     ("I10", "closing after effective", "UPDATE clo_deals SET closing_date = effective_date + 1"
         " WHERE deal_id = 'CLO-0001' RETURNING deal_id"),
     ("I10", "outlives maturity", "UPDATE clo_deals SET reinvestment_end_date = maturity_date + 1"
@@ -125,6 +140,13 @@ MUTATIONS: list[tuple[str, str, str]] = [
     ("I22", "matured", "UPDATE assets SET maturity = '2026-11-20' WHERE blkrock_id ="
         f" (SELECT blkrock_id FROM deal_assets WHERE ctid = {POSITION});"
         f" SELECT deal_id || '/' || blkrock_id FROM deal_assets WHERE ctid = {POSITION}"),
+    ("I23", "total", "UPDATE collateral_pools SET total_par_amount = total_par_amount + 500 WHERE deal_id = 'CLO-0001'"
+        " RETURNING deal_id"),
+    ("I23", "count", "UPDATE collateral_pools SET total_assets = total_assets - 1 WHERE deal_id = 'CLO-0002'"
+        " RETURNING deal_id"),
+    ("I23", "average", "UPDATE collateral_pools SET average_par_amount = average_par_amount + 1 WHERE deal_id = 'CLO-0001'"
+        " RETURNING deal_id"),
+    ("I23", "not kept", "DELETE FROM collateral_pools WHERE deal_id = 'CLO-0001' RETURNING deal_id"),
     ("I24", "more than the facility", f"UPDATE assets SET facility_size = par_amount - 1 WHERE blkrock_id = {FLOATING}"
         " RETURNING blkrock_id"),
     ("I25", "unfunded bond", "UPDATE assets SET unfunded_amount = 5 WHERE blkrock_id ="
@@ -213,6 +235,12 @@ MUTATIONS: list[tuple[str, str, str]] = [
         " RETURNING deal_id || ' ' || account_name || ' ' || balance_date"),
     ("I42", "overdrawn", "UPDATE account_balances SET withdrawals = withdrawals + 1e9, ending_balance = ending_balance"
         " - 1e9 WHERE balance_id = 4 RETURNING deal_id || ' ' || account_name || ' ' || balance_date"),
+    ("I43", "closing", "UPDATE deal_accounts SET closing_balance = closing_balance + 1 WHERE account_id = 2"
+        " RETURNING deal_id || ' ' || account_name"),
+    ("I43", "transaction lost", "DELETE FROM account_transactions WHERE transaction_id = 9 RETURNING (SELECT deal_id || ' '"
+        " || account_name FROM deal_accounts AS a WHERE a.account_id = account_transactions.account_id)"),
+    ("I43", "receipts", "UPDATE deal_accounts SET interest_receipts = interest_receipts - 5 WHERE account_name ="
+        " 'Interest Collection' RETURNING deal_id || ' ' || account_name"),
     ("I44", "collections", f"UPDATE waterfall_executions SET collection_amount = collection_amount + 5"
         f" WHERE execution_id = {EXECUTION} {RUN_KEY}"),
     ("I45", "ratio", result("Largest obligor", "calculated_value = calculated_value + 0.00001",
@@ -234,6 +262,11 @@ MUTATIONS: list[tuple[str, str, str]] = [
         " (SELECT blkrock_id FROM deal_assets WHERE position_status = 'DEFAULTED' LIMIT 1);"
         " SELECT deal_id || ' ' || max(test_date) || ' class A' FROM coverage_test_results WHERE deal_id ="
         " (SELECT deal_id FROM deal_assets WHERE position_status = 'DEFAULTED' LIMIT 1) GROUP BY deal_id"),
+    ("I48", "downgrades forgotten", "UPDATE assets SET mdy_rating = 'Caa2' WHERE blkrock_id IN (SELECT blkrock_id"
+        " FROM deal_assets WHERE deal_id = 'CLO-0001' AND position_status = 'ACTIVE') AND market_value < 100;"
+        " SELECT deal_id || ' ' || max(test_date) FROM coverage_test_results WHERE deal_id = 'CLO-0001' GROUP BY deal_id"),
+    ("I48", "too dear a haircut", "UPDATE coverage_test_results SET class_a_oc_ratio = class_a_oc_ratio - 0.01"
+        f" WHERE test_result_id = {COVERAGE} {COVERAGE_TEST}"),
     ("I49", "rises", f"UPDATE coverage_test_results SET class_b_oc_ratio = class_a_oc_ratio + 1"
         f" WHERE test_result_id = {COVERAGE} {COVERAGE_TEST} || ' OC'"),
     ("I49", "second above first", result("Second largest industry", "numerator = denominator",
