@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clo_ops.findings import Answer, CloOpsError, CouldNotCheck, Finding, Severity, Status, worst
+from clo_ops.findings import Answer, CloOpsError, ConfigurationError, CouldNotCheck, Finding, Severity, Status, worst
 from clo_ops.orchestration.drill import RED, SELF_TEST, Drill, after, failed, not_asked, passed
 from clo_ops.reports.bundle import folder_as_zip
 from clo_ops.rules.verdicts import Case
@@ -172,12 +173,19 @@ def application(drill: Drill) -> list[Finding]:
     run = drill.run
     try:
         database = drill.place.standby() if "failover" in drill.spec.parts else drill.place.primary()
-        production = run.connections.postgres
-        door = (production.host, production.port)
-        answer = run.keep(action.check(drill.place, database, run.connections.account, run.policy, forbidden=[door]))
+        doors = list(_doors(drill))
+        answer = run.keep(action.check(drill.place, database, run.connections.account, run.policy, forbidden=doors))
     except CloOpsError as error:
         return [failed("M3-06", "application started", error)]
     return rules.judge(answer, run.policy.recovery.application, at=run.at)
+
+
+def _doors(drill: Drill) -> Iterator[tuple[str, int]]:
+    """Production's database, its Redis and the mail server: what a restored application must never reach."""
+    for name in ("postgres", "redis", "smtp"):
+        with suppress(ConfigurationError):
+            target = getattr(drill.run.connections, name)
+            yield target.host, target.port
 
 
 def clean_up(drill: Drill) -> list[Finding]:
