@@ -1,4 +1,4 @@
-"""# End of day: are the backups there, whole and readable, and which may go
+"""# End of day: an Airflow DAG that sees whether the backups are there, whole and readable, and which may go
 
 **Manual section:** Daily Operations / End of Day Procedures / Backup Verification (L77-L81), procedures ED-03 to
 ED-06.

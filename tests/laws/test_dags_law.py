@@ -38,6 +38,14 @@ def test_exactly_these_dags_each_named_as_its_file(dags, root):
     assert files == DAG_IDS == set(dags)
 
 
+def test_airflows_file_scan_sees_every_dag(root):
+    """In safe mode a file without both words is never parsed: no run, and no import error either."""
+    for name in DAG_IDS:
+        text = (root / "dags" / f"{name}.py").read_text(encoding="utf-8").lower()
+        assert "airflow" in text, f"{name}: write that it is an Airflow DAG into its title"
+        assert "dag" in text, name
+
+
 def test_function_bears_the_dags_name(root):
     for name in DAG_IDS:
         source = (root / "dags" / f"{name}.py").read_text(encoding="utf-8")
