@@ -153,15 +153,11 @@ def _drilled(launch: Launch, params: dict[str, Any], say: Say) -> Outcome:
     from clo_ops.orchestration.connections import Connections
     from clo_ops.orchestration.drill_run import run_drill
     from clo_ops.policy import load_policy
-    from demo.mornings import Plain
+    from demo.mornings import lookup
 
     logging.basicConfig(level=logging.ERROR, format="%(name)s: %(message)s")
     os.environ["CLO_OPS_EVIDENCE"] = f"file://{launch.stack.directory / 'evidence'}"
-    known, at = launch.stack.read()["connections"], datetime.now(UTC).replace(microsecond=0)
-
-    def get(conn_id: str) -> Any:
-        return Plain(conn_id, **known[conn_id])
-
+    get, at = lookup(launch.stack.read()["connections"]), datetime.now(UTC).replace(microsecond=0)
     with Ledger(launch.ledger_url, client_name="clo_ops/make_dr_drill") as ledger:
         return run_drill(
             load_policy(mode="demo"),
