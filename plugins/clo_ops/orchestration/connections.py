@@ -11,6 +11,7 @@ from clo_ops.findings import ConfigurationError
 from clo_ops.probes.targets import (
     Account,
     BackupRepository,
+    DockerTarget,
     HostTarget,
     PostgresTarget,
     PrometheusTarget,
@@ -141,6 +142,18 @@ class Connections:
     def backup_source(self) -> PostgresTarget:
         """The database as the backup's role sees it: pg_read_all_data, and INSERT on backup_canary."""
         return self._postgres("clo_backup_source")
+
+    @cached_property
+    def docker(self) -> DockerTarget | None:
+        """The Docker engine of the drills; without the connection that of recovery.yaml, which is no error."""
+        try:
+            connection = self._get("clo_docker")
+        except ConfigurationError:
+            return None
+        extra = connection.extra_dejson
+        _required(connection, "host")
+        tls = {name: extra.get(name) for name in ("ca_cert", "client_cert", "client_key")}
+        return DockerTarget(url=str(connection.host), **tls)
 
     @cached_property
     def prometheus(self) -> PrometheusTarget | None:
