@@ -150,18 +150,17 @@ def _params(given: argparse.Namespace, place: str) -> dict[str, Any]:
 
 def _drilled(launch: Launch, params: dict[str, Any], say: Say) -> Outcome:
     from clo_ops.ledger import Ledger
-    from clo_ops.orchestration.connections import Connections
     from clo_ops.orchestration.drill_run import run_drill
     from clo_ops.policy import load_policy
-    from demo.mornings import lookup
+    from demo.mornings import connected
 
     logging.basicConfig(level=logging.ERROR, format="%(name)s: %(message)s")
     os.environ["CLO_OPS_EVIDENCE"] = f"file://{launch.stack.directory / 'evidence'}"
-    get, at = lookup(launch.stack.read()["connections"]), datetime.now(UTC).replace(microsecond=0)
+    known, at = launch.stack.read()["connections"], datetime.now(UTC).replace(microsecond=0)
     with Ledger(launch.ledger_url, client_name="clo_ops/make_dr_drill") as ledger:
         return run_drill(
             load_policy(mode="demo"),
-            lambda client: Connections(client, get),
+            lambda client: connected(known, client),
             ledger,
             params,
             dag_id=DAG,

@@ -35,7 +35,10 @@ OWNER, HEIR = "selftest_owner", "selftest_heir"
 FOLDER = "faults"
 ROWS = 40_000  # about 8 MB with its index: enough to be in the middle of, and to fill a small disk
 FULL_DISK, FULL_DISK_BYTES = "/clo/full", 6 * MIB
-TABLES = ("canary_table", "account_table", "accounts", "entry_table", "entries", "heirloom_table")
+TABLES = (
+    *("selftest/canary_table", "selftest/account_table", "selftest/accounts"),
+    *("selftest/entry_table", "selftest/entries", "selftest/heirloom_table"),
+)
 
 
 @dataclass
@@ -158,7 +161,7 @@ def _filled(server: Server) -> PostgresTarget:
         execute(session, "drill/make_database", database=sql.Identifier(DATABASE), provider=sql.SQL(""), **plain)
     with writing(target, production="") as session:
         for name in TABLES:
-            session.execute(statement(f"selftest/{name}").text.encode(), {"rows": ROWS})
+            session.execute(statement(name).text.encode(), {"rows": ROWS})
         execute(session, "selftest/heirloom_owner", role=sql.Identifier(HEIR))
         rows(session, "contents/database")
     return target
