@@ -107,6 +107,27 @@ class IncidentRecord(Store):
         with self.transaction() as connection:
             return _incident(_change(connection, _held(connection, incident)["id"], dag_run=dag_run))
 
+    def incidents_of_run(self, dag_run: str) -> list[IncidentRow]:
+        """The incidents a run of incident_response works on, most severe first, then oldest."""
+        query = select(TABLE).where(TABLE.c.dag_run == dag_run)
+        with self.transaction() as connection:
+            rows = connection.execute(query.order_by(TABLE.c.severity, TABLE.c.opened_at, TABLE.c.id)).mappings()
+            return [_incident(row) for row in rows]
+
+    def recent_incidents(self, limit: int = 100) -> list[IncidentRow]:
+        """The open ones, most severe first; then those closed last."""
+        order = (TABLE.c.closed_at.desc().nulls_first(), TABLE.c.severity, TABLE.c.opened_at, TABLE.c.id)
+        with self.transaction() as connection:
+            rows = connection.execute(select(TABLE).order_by(*order).limit(limit)).mappings()
+            return [_incident(row) for row in rows]
+
+    def incident_opened_again(self, cause: str, after: datetime) -> IncidentRow | None:
+        """The first incident of this cause opened after that time, None where it has stayed away."""
+        query = select(TABLE).where(TABLE.c.cause == cause, TABLE.c.opened_at > aware(after)).order_by(TABLE.c.id)
+        with self.transaction() as connection:
+            row = connection.execute(query.limit(1)).mappings().one_or_none()
+            return None if row is None else _incident(row)
+
     def timeline(self, incident: int) -> list[IncidentEvent]:
         """Everything that happened to one incident, in order."""
         columns = [EVENTS.c[name] for name in ("id", "incident_id", "kind", "at", "actor", "detail", "run_id")]

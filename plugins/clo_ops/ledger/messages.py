@@ -135,6 +135,12 @@ class Messages(Store):
         with self.transaction() as connection:
             return _held(connection, message)
 
+    def incident_messages(self, incident: int) -> list[OutboxMessage]:
+        """Every message told of one incident, in the order they were put in."""
+        query = select(TABLE).where(TABLE.c.dedup_key.startswith(f"incident:{incident:d}:")).order_by(TABLE.c.id)
+        with self.transaction() as connection:
+            return [_outbox_message(row) for row in connection.execute(query).mappings()]
+
     def is_delivered(self, message: int) -> bool:
         """Whether every recipient has it, but for those refused for good. Raises LedgerConflict: no such message."""
         return self.outbox_message(message).state == "delivered"

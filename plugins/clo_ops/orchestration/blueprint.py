@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, overload
 
-from airflow.sdk import DAG, MultipleCronTriggerTimetable, Param, TaskGroup, TriggerRule
+from airflow.sdk import DAG, Asset, MultipleCronTriggerTimetable, Param, TaskGroup, TriggerRule
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert
 
@@ -40,7 +40,11 @@ Wiring = Callable[[], None]
 def manual_page(wire: Wiring) -> DAG: ...
 @overload
 def manual_page(
-    *, params: Mapping[str, Param] | None = None, mail: Mail = "every run", max_active_runs: int = 1
+    *,
+    params: Mapping[str, Param] | None = None,
+    mail: Mail = "every run",
+    max_active_runs: int = 1,
+    schedule: Asset | None = None,
 ) -> Callable[[Wiring], DAG]: ...
 def manual_page(
     wire: Wiring | None = None,
@@ -48,11 +52,13 @@ def manual_page(
     params: Mapping[str, Param] | None = None,
     mail: Mail = "every run",
     max_active_runs: int = 1,
+    schedule: Asset | None = None,
 ) -> DAG | Callable[[Wiring], DAG]:
     """The DAG named after the function: its page (the module's docstring), its wiring, and how every page ends.
 
     Schedule, deadline and limits are those of all the policy's cadences with this ``dag``. ``params`` are the form of a
-    run by hand. ``mail`` says which runs the operations centre is told of. Raises ConfigurationError without a cadence.
+    run by hand. ``mail`` says which runs the operations centre is told of. ``schedule`` is the asset whose events start
+    a DAG that has no times of its own. Raises ConfigurationError without a cadence.
     """
 
     def page(wire: Wiring) -> DAG:
@@ -63,7 +69,8 @@ def manual_page(
             "params": {**(params or {}), **_asked_for(of_dag)},
         }
         doc_md = inspect.getmodule(wire).__doc__
-        with DAG(dag_id=wire.__name__, schedule=_timetable(of_dag), doc_md=doc_md, **terms) as dag:
+        started_by = _timetable(of_dag) or schedule
+        with DAG(dag_id=wire.__name__, schedule=started_by, doc_md=doc_md, **terms) as dag:
             wire()
             _close(dag, mail)
             _within(dag)

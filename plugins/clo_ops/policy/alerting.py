@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
+from clo_ops.findings import Severity
 from clo_ops.policy.base import Cited, Model, Positive, Text, Texts
+from clo_ops.policy.severities import TermField
 from clo_ops.policy.units import Duration, Percent, local_time, refuse
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -84,6 +86,15 @@ class Rota(Cited):
     overrides: tuple[Override, ...] = ()
 
 
+class Response(Cited):
+    """What incident_response holds an incident to (manual L259-L283, resolution D42)."""
+
+    immediate_within: Duration
+    stable_for: Duration
+    review_of: tuple[Severity, ...]
+    review_within: TermField
+
+
 class AcknowledgeLink(Cited):
     valid_for: Duration
 
@@ -128,6 +139,7 @@ class Alerting(Model):
     watch: Watch
     flapping: Flapping
     rota: Rota
+    response: Response
     acknowledge_link: AcknowledgeLink
     second_path: SecondPath
     application_metrics: ApplicationMetrics

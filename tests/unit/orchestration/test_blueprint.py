@@ -41,7 +41,7 @@ def test_every_dag_of_the_policy_can_be_a_page_that_airflow_can_store(dag_id):
 def test_a_page_of_events_has_no_times_and_a_deadline():
     dag = page_of("incident_response")
     assert crons(dag) == []
-    assert [alert.interval for alert in dag.deadline] == [timedelta(minutes=15)]
+    assert [alert.interval for alert in dag.deadline] == [timedelta(days=10)]
 
 
 def test_by_hand_the_form_offers_the_cadences_and_what_the_page_asks_for():

@@ -80,7 +80,7 @@ def test_by_hand_the_emergency_is_meant_else_all_unless_one_is_named():
     assert weekly.fired == ("reports_weekly",)
     assert weekly.why_not_due("RP-03") == "The run was asked for Weekly reports only."
     assert by_hand(POLICY, "maintenance", ALL).fired == tuple(cadences_of(POLICY, "maintenance"))
-    assert by_hand(POLICY, "incident_response").done_by == 15 * MINUTES
+    assert by_hand(POLICY, "incident_response").done_by == timedelta(days=10)
 
 
 def test_by_hand_a_holiday_does_not_count():
