@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from clo_ops.actions.drill.application_parts import LISTENS_ON, Address, give_password, told, words
+from clo_ops.actions.drill.application_parts import LISTENS_ON, Address, give_password, told, without_secrets, words
 from clo_ops.actions.drill.container import MIB, Mount
 from clo_ops.actions.drill.place import PREFIX, PlaceFailed, PlaceGone, Server
 from clo_ops.actions.drill.ready import until_ready
@@ -33,15 +33,12 @@ def start_containers(place: DockerPlace, application: Application, database: Ser
     inside = replace(database.target, host=database.host, port=LISTENS_ON)
     addresses = {part.name: Address(part.name, part.port) for part in application.parts if part.port}
     known = words(application, inside, password, addresses)
-    for part in application.parts:
-        _start(place, application, part, known)
-    return _listening(place, application)
-
-
-def logs(place: DockerPlace, application: Application) -> dict[str, str]:
-    """The end of each part's log, for the evidence of a drill that failed."""
-    there = {one.role for one in place.engine.ours(place.drill, ["container"])}
-    return {part.name: _log(place, part) for part in application.parts if part.name in there}
+    try:
+        for part in application.parts:
+            _start(place, application, part, known)
+        return _listening(place, application)
+    except PlaceFailed as error:
+        raise PlaceFailed(without_secrets(error.observed, known), error.allowed, error.next_step) from None
 
 
 def _remove_leftovers(place: DockerPlace, application: Application) -> None:

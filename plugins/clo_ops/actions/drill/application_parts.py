@@ -90,3 +90,11 @@ def told(application: Application, part: Part, known: Mapping[str, str], own: Ma
 
     environment = {**application.environment, **part.environment}
     return Told(tuple(map(filled, part.command)), {name: filled(text) for name, text in environment.items()})
+
+
+def without_secrets(said: str, known: Mapping[str, str]) -> str:
+    """What a part said, for a report: an application that fails may well tell what it was told."""
+    for name in ("database_password", "secret"):
+        for secret in (known[name], quote(known[name], safe="")):
+            said = said.replace(secret, "***")
+    return said

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clo_ops.actions.drill.application_parts import Address, Told, give_password, told, words
+from clo_ops.actions.drill.application_parts import Address, Told, give_password, told, without_secrets, words
 from clo_ops.actions.drill.place import PlaceFailed, Server
 from clo_ops.actions.drill.ready import until_ready
 from clo_ops.actions.drill.roles import source_of
@@ -56,7 +56,10 @@ def start_processes(place: LocalPlace, application: Application, database: Serve
         folder.mkdir(parents=True, mode=0o700, exist_ok=True)
         port = str(addresses[part.name].port) if part.port else ""
         _start(folder, told(application, part, known, {"bind": LOOPBACK, "port": port, "state": str(folder)}))
-    return _listening(place.directory / FOLDER, application, addresses[application.web])
+    try:
+        return _listening(place.directory / FOLDER, application, addresses[application.web])
+    except PlaceFailed as error:
+        raise PlaceFailed(without_secrets(error.observed, known), error.allowed, error.next_step) from None
 
 
 def end_processes(directory: Path) -> None:
