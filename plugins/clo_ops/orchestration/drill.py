@@ -72,9 +72,9 @@ class Drill:
     def place(self) -> Place:
         from clo_ops.actions.drill.place import open_place
 
-        return open_place(
-            self.spec, self.run.policy, self.choice.backup, dag_id=self.run.dag_id, run_id=self.run.run_id
-        )
+        run, engine = self.run, self.run.connections.docker
+        backup = self.choice.backup
+        return open_place(self.spec, run.policy, backup, dag_id=run.dag_id, run_id=run.run_id, engine=engine)
 
     def _recorded(self, name: str) -> str:
         answer = self.run.ledger.answer(self.run.ledger_run, "M3-01")

@@ -54,7 +54,7 @@ def _guarded(drill: Drill) -> list[Finding]:
 
     run, recovery = drill.run, drill.run.policy.recovery
     try:
-        gone, _ = reap(recovery, datetime.now(UTC))
+        gone, _ = reap(recovery, datetime.now(UTC), engine=run.connections.docker)
     except CloOpsError as error:
         return [failed("M3-01", "left-overs of earlier drills removed", error)]
     drill.fact("reaped", ", ".join(gone))

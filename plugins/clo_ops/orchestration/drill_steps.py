@@ -204,7 +204,9 @@ def clean_up(drill: Drill) -> list[Finding]:
         return [failed("M3-08", "nothing left", error)]
     drill.run.keep(taken.answer)
     drill.measure("drill.removed", len(removed), "count", ", ".join(removed), kind=drill.place.kind)
-    answer = drill.run.keep(remaining(drill.run.policy.recovery, drill.place.drill))
+    answer = drill.run.keep(
+        remaining(drill.run.policy.recovery, drill.place.drill, engine=drill.run.connections.docker)
+    )
     return _left(drill, answer, removed)
 
 
@@ -249,9 +251,9 @@ def self_test(drill: Drill) -> list[Finding]:
 
     run, major = drill.run, drill.choice.backup.major
     try:
-        table, answer = faults.self_test(
-            run.policy, dag_id=run.dag_id, run_id=run.run_id, major=major, kind=drill.spec.place
-        )
+        whose = {"dag_id": run.dag_id, "run_id": run.run_id}
+        engine = run.connections.docker
+        table, answer = faults.self_test(run.policy, **whose, major=major, kind=drill.spec.place, engine=engine)
     except CloOpsError as error:
         return [failed(SELF_TEST, "self-test", error)]
     run.keep(answer)

@@ -90,12 +90,11 @@ def _other_drills(place: Place, recovery: Recovery) -> Answer:
     """Those that have expired are the reaper's, and stop nobody."""
     now = datetime.now(UTC)
     base = Path(recovery.local.directory)
-    found = [(str(path), labels) for path, labels in places(base)]
+    found = list(places(base))
     if isinstance(place, DockerPlace):
-        found += [(str(one), one.labels) for one in place.engine.ours()]
-    others = {
-        f"{labels.dag} {labels.run}" for _, labels in found if labels.drill != place.drill and not labels.is_over(now)
-    }
+        found += [(base, one.labels) for one in place.engine.ours()]
+    running = {labels.whose for _, labels in found if not labels.is_over(now)}
+    others = {" ".join(one) for one in running - {place.labels.whose}}
     return _measured(BUSY, len(others), "count", ", ".join(sorted(others)), kind="drill")
 
 

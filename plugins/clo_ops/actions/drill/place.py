@@ -22,6 +22,7 @@ from clo_ops.probes.targets import BackupRepository, DockerTarget, PostgresTarge
 
 DRILL, DAG, RUN, EXPIRES, ROLE = ("clo_ops.drill", "clo_ops.dag", "clo_ops.run", "clo_ops.expires", "clo_ops.role")
 PREFIX = "clo-ops-drill"
+SELF_TEST = " self-test"  # behind the run id, of the places of a drill's own self-test
 
 
 class PlaceFailed(CloOpsError):
@@ -88,8 +89,13 @@ class Labels:
             return None
         return read if read.expires.tzinfo is not None and read.drill == drill_id(read.dag, read.run) else None
 
+    @property
+    def whose(self) -> tuple[str, str]:
+        """The DAG and the run it belongs to; the self-test of a run belongs to that run."""
+        return self.dag, self.run.partition(SELF_TEST)[0]
+
     def is_over(self, now: datetime, runs_over: Collection[tuple[str, str]] = ()) -> bool:
-        return now > self.expires or (self.dag, self.run) in runs_over
+        return now > self.expires or self.whose in runs_over or (self.dag, self.run) in runs_over
 
 
 def drill_id(dag_id: str, run_id: str) -> str:
@@ -145,6 +151,9 @@ class Place(Protocol):
 
     @property
     def drill(self) -> str: ...
+
+    @property
+    def labels(self) -> Labels: ...
 
     @property
     def backup(self) -> ChosenBackup:

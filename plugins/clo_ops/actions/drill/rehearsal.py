@@ -21,7 +21,7 @@ from typing import Any
 from clo_ops.actions.backups.take import take
 from clo_ops.actions.drill.container import MIB, Mount
 from clo_ops.actions.drill.docker_place import DockerPlace
-from clo_ops.actions.drill.place import ChosenBackup, Place, PlaceFailed, Server, open_place
+from clo_ops.actions.drill.place import SELF_TEST, ChosenBackup, Place, PlaceFailed, Server, open_place
 from clo_ops.actions.drill.session import execute, writing
 from clo_ops.policy import DrillSpec, Policy
 from clo_ops.policy.proof import Proof
@@ -131,8 +131,8 @@ def rehearsal(
     folder.mkdir(mode=0o755)
     stage = ChosenBackup(BackupRepository(base.as_uri()), FOLDER, DATABASE, major, "directory", 4 * MIB, 16 * MIB)
     spec = DrillSpec.of(policy.recovery, parts=["restore"], place=kind)
-    source = open_place(spec, policy, stage, dag_id=dag_id, run_id=f"{run_id} self-test source", engine=engine)
-    place = open_place(spec, policy, stage, dag_id=dag_id, run_id=f"{run_id} self-test", engine=engine)
+    source = open_place(spec, policy, stage, dag_id=dag_id, run_id=f"{run_id}{SELF_TEST} source", engine=engine)
+    place = open_place(spec, policy, stage, dag_id=dag_id, run_id=f"{run_id}{SELF_TEST}", engine=engine)
     if isinstance(place, DockerPlace):
         place.extra_mounts = [Mount("tmpfs", FULL_DISK, size=FULL_DISK_BYTES)]
     try:
