@@ -20,6 +20,7 @@ from threading import Lock
 from types import SimpleNamespace
 from typing import Any
 
+from clo_ops.findings import CouldNotAsk
 from clo_ops.probes.checks import Check, Suite
 from clo_ops.probes.statements import statement
 from clo_ops.probes.targets import PostgresTarget
@@ -33,6 +34,10 @@ URL = "postgresql+psycopg://clo_ops@by_creator/clo"  # the library wants one; co
 COUNTED = 100_000
 SHOWN = 20
 _ONE_AT_A_TIME = Lock()
+
+
+class NotConnected(CouldNotAsk):
+    """The library could not connect to the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +143,16 @@ class Validator:
         self.context.variables.progress_bars = {"globally": False}
         if evidence is not None:
             self.context.add_data_docs_site(site_name="drill", site_config=_site(evidence))
-        self.source = self.context.data_sources.add_postgres(
-            name=target.database, connection_string=URL, kwargs={"creator": _creator(target)}
-        )
+        self.source = self._source(target)
+
+    def _source(self, target: PostgresTarget) -> Any:
+        from great_expectations.datasource.fluent.interfaces import TestConnectionError
+
+        given = {"connection_string": URL, "kwargs": {"creator": _creator(target)}}
+        try:
+            return self.context.data_sources.add_postgres(name=target.database, **given)
+        except TestConnectionError as error:  # it answered a moment ago
+            raise NotConnected(f"{target}: {str(error.cause or error).splitlines()[0]}") from None
 
     def validate(self, suite: Suite, at: str) -> Iterator[Verdict]:
         """Runs every check of the suite; the database's answer to each, in the suite's order."""

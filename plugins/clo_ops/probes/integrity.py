@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from clo_ops.findings import Answer, Measurement, Unanswered
 from clo_ops.probes.checks import Check, Suite, checks, suites
-from clo_ops.probes.expectations import COUNTED, Verdict, validator, wrapped
+from clo_ops.probes.expectations import COUNTED, NotConnected, Verdict, validator, wrapped
 from clo_ops.probes.postgres import TRIED, connect, rows
 from clo_ops.probes.reaching import Unreachable
 from clo_ops.probes.targets import PostgresTarget
@@ -61,9 +61,12 @@ def ask(target: PostgresTarget, *, at: datetime, evidence: Path | None = None) -
             pass
     except Unreachable as error:
         return error.unanswered("the invariants", target, TRIED)
-    with validator(target, evidence) as made:
-        judged = [(suite, one) for suite in suites() for one in made.validate(suite, at.isoformat())]
     now = datetime.now(UTC)
+    try:
+        with validator(target, evidence) as made:
+            judged = [(suite, one) for suite in suites() for one in made.validate(suite, at.isoformat())]
+    except NotConnected as error:
+        return Answer.of((), [Unanswered("the invariants", str(target), "Great Expectations", str(error), now)])
     return Answer.of(_measured(judged, now), _open(judged, target, now))
 
 

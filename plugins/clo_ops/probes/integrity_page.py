@@ -11,10 +11,33 @@ from collections.abc import Iterator
 from clo_ops.probes.checks import Check, Suite, suites
 from clo_ops.probes.statements import statement
 
-HEAD = """# What a CLO database must mean
+HEAD = """# What a restored copy must hold, and what it must mean
 
 Generated from `include/checks` and `include/sql/invariants`; run
 `PYTHONPATH=plugins python -m clo_ops.probes.integrity_page > docs/integrity.md` after a change there.
+
+## What it must hold
+
+The backup describes the database inside the snapshot it dumps; the drill describes the restored copy by the same code
+and names what differs, with both values.
+
+| Compared | How |
+|---|---|
+| tables | none missing, none extra; partitioned tables by their leaves |
+| rows | count, and sum of the hashes of all rows: the same in any order and with any format of dates and numbers |
+| schema | definitions: tables, columns, constraints, indexes, views, functions, triggers, policies, types, sequences |
+| owners and grants | apart from the schema, so that a copy without privileges is told as that (P2) |
+| extensions | there, in the version recorded |
+| sequences | each gives a value next that its column does not have yet |
+| canary | the row this very backup planted |
+| newest rows | `proof.newest` in `recovery.yaml`: no more lost than the recovery point, none older than `quiet` |
+| indexes, heaps | amcheck: B-tree indexes in order, every row in them, pages readable (where the server has amcheck) |
+
+Counted by nobody: foreign and temporary tables, materialized views (a restore refreshes them), what belongs to an
+extension. A manifest of format 1 has row counts only, a backup by others may have no manifest; then the rest is
+`not_applicable`, which is never green.
+
+## What it must mean
 
 Every drill asks these invariants of the restored copy (M3-03), and every backup asks them of the source inside the
 snapshot it dumps and keeps the numbers in its manifest. So two things are told apart: an invariant that is broken in

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,10 @@ import pytest
 import yaml
 
 from clo_ops.policy.paths import INCLUDE
+from clo_ops.probes import integrity
+from clo_ops.probes.postgres import connect
 from clo_ops.probes.statements import statement
+from clo_ops.probes.targets import PostgresTarget
 
 FILES = sorted(path.stem for path in (INCLUDE / "sql" / "invariants").glob("*.sql"))
 
@@ -338,6 +344,46 @@ def test_it_names_what_is_broken(superuser: Any, moment: datetime, invariant: st
 def test_every_invariant_has_been_seen_red() -> None:
     seen = sorted({number for number, _, _ in MUTATIONS})
     assert seen == FILES
+
+
+@contextmanager
+def spoiled(world: Any, numbers: list[str]) -> Iterator[PostgresTarget]:
+    """A copy of the world with the first mutation of each of these invariants in it at once."""
+    cluster, first = world.cluster, {number: change for number, _, change in reversed(MUTATIONS)}
+    with cluster.connect() as connection:
+        connection.execute("CREATE DATABASE spoiled TEMPLATE clo")
+        try:
+            with cluster.connect("spoiled") as breaking:
+                breaking.execute("SET session_replication_role = replica")
+                for sql in ";".join(first[number] for number in numbers).split(";"):
+                    breaking.execute(sql)
+            yield PostgresTarget("127.0.0.1", cluster.port, "spoiled", "postgres", cluster.password())
+        finally:
+            connection.execute("DROP DATABASE spoiled WITH (FORCE)")
+
+
+def test_every_expectation_has_been_seen_red(world: Any, moment: datetime) -> None:
+    """As Great Expectations asks them, and as a backup does, with the same numbers."""
+    left = FILES
+    while left:  # a mutation may undo another one; those that stayed green have a copy with fewer of them
+        with spoiled(world, left) as target:
+            answer = integrity.ask(target, at=moment)
+            with connect(target) as connection:
+                verdicts = integrity.verdicts(connection, moment)
+        assert answer.unanswered == ()
+        assert {one.labels["invariant"]: one.value for one in answer.select("integrity.violations")} == verdicts
+        red = {number for number, count in verdicts.items() if count}
+        assert red & set(left), f"never red: {left}"
+        left = [number for number in left if number not in red]
+
+
+def test_a_server_that_goes_away_leaves_questions_open(world: Any, moment: datetime) -> None:
+    target = PostgresTarget("127.0.0.1", world.cluster.port, "clo", "postgres", world.cluster.password())
+    answer = integrity.ask(replace(target, statement_timeout=0.001), at=moment)
+    assert answer.unanswered  # some are asked in a millisecond; none is both answered and open
+    assert not {one.question[:3] for one in answer.unanswered} & {m.labels["invariant"] for m in answer.measurements}
+    (unreachable,) = integrity.ask(replace(target, port=1), at=moment).unanswered
+    assert "refused" in unreachable.reason
 
 
 def test_the_limit_is_kept(superuser: Any, moment: datetime) -> None:
