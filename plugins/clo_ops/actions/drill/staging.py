@@ -6,7 +6,6 @@ container that lends the volume its place is made and never started.
 
 from __future__ import annotations
 
-import gzip
 import io
 import tarfile
 from collections.abc import Iterator
@@ -15,9 +14,30 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from clo_ops.actions.drill.place import ChosenBackup, PlaceFailed
+from clo_ops.probes.backup_formats import Wrapper
+from clo_ops.probes.backup_streams import unwrapped
 
 PIECE = 1024 * 1024
 READABLE, ENTERABLE = 0o004, 0o005
+
+
+class _Raw(io.RawIOBase):
+    """A file of any storage as decoders want to read it."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self._file.read(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +72,8 @@ class Source:
     def open(self, path: str) -> IO[bytes]:
         file_system, _ = self._opened()
         raw = file_system.open(path, "rb")
-        if self.backup.wrapped == "gzip":
-            return cast(IO[bytes], gzip.GzipFile(fileobj=raw))
-        return cast(IO[bytes], raw)
+        wrapper = cast(Wrapper, self.backup.wrapped)
+        return unwrapped(_Raw(raw), wrapper) if wrapper else cast(IO[bytes], raw)
 
     def length(self, path: str) -> int:
         """Bytes as they will be written: counted by reading once where the archive is compressed as a whole."""
