@@ -25,6 +25,33 @@ ONE_FAULT = [
     ("hosts.yaml", "mounts: [/]", "mounts: [/]\n  colour: red", "[0].colour", "unknown key 'colour'", "mounts"),
     ("thresholds.yaml", "  unit: percent\n", "", "cpu.unit", "nothing", "one of percent, ms, s, bytes"),
     ("recovery.yaml", "  rto: 4 h\n", "", "targets.rto", "nothing", "a duration with its unit"),
+    # the disaster-recovery test
+    ("recovery.yaml", "expires: 12 h", "expires: 4 h", "drill.expires", "4 h", "longer than restore_within (4 h)"),
+    (
+        "recovery.yaml",
+        'image: "postgres:{major}"',
+        'image: "postgres:{version}"',
+        "docker.image",
+        "{version}",
+        "{major}",
+    ),
+    (
+        "recovery.yaml",
+        "pattern: '^NOTICE:'",
+        "pattern: '(NOTICE:'",
+        "restore.tolerated[3].pattern",
+        "(NOTICE:",
+        "a regular",
+    ),
+    (
+        "recovery.yaml",
+        'fsync: "off"',
+        "fsync: false",
+        "settings.values.fsync",
+        "False",
+        "a setting as PostgreSQL reads",
+    ),
+    ("recovery.yaml", "place: docker", "place: podman", "drill.place", "'podman'", "one of docker, local"),
     # units
     ("thresholds.yaml", "window: 5 min", "window: 5", "cpu.window", "5", "a duration with its unit"),
     ("thresholds.yaml", "unit: percent", "unit: procent", "cpu.unit", "'procent'", "one of percent"),
