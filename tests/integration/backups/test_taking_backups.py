@@ -79,7 +79,13 @@ def test_restored_copy_is_what_the_manifest_says_though_the_source_went_on(clust
     cluster.create_database("restored")
     admin = replace(source, user="postgres", password=cluster.password("postgres"), database="restored")
     try:
-        command = [program("pg_restore", 15).path, "--dbname=restored", "--exit-on-error", folder / made["path"]]
+        command = [
+            program("pg_restore", 15).path,
+            "--dbname=restored",
+            "--jobs=2",
+            "--exit-on-error",
+            folder / made["path"],
+        ]
         subprocess.run(command, env=libpq_environment(admin), check=True)
         with connect(admin) as connection:
             found = describe(connection).as_manifest()
