@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "escalation": {"findings", "policy", "rules", "ledger", "reports"},
     "reports": {"findings", "policy", "rules", "ledger"},
     "orchestration": {"findings", "policy", "rules", "probes", "actions", "ledger", "escalation", "reports"},
-    "web": {"findings", "policy", "rules", "ledger", "reports"},
+    "web": {"findings", "policy", "rules", "ledger", "escalation", "reports", "orchestration"},
 }
 WITHOUT_AIRFLOW = ("findings", "policy", "rules", "ledger", "reports")
 WITHOUT_IO = ("findings", "rules")

@@ -49,11 +49,14 @@ class Row:
         return self.gap or ("carried" if self.built else "not built yet")
 
 
-def pages(folder: Path = DAGS) -> Iterator[DAG]:
-    """The DAGs of the folder, one file each, as Airflow would parse them. Raises what the file raises."""
+def pages(folder: Path = DAGS, *, only: str = "*") -> Iterator[DAG]:
+    """The DAGs of the folder, one file each, as Airflow would parse them; ``only`` is the name of one file.
+
+    Raises what the file raises.
+    """
     from airflow.sdk import DAG
 
-    for path in sorted(folder.glob("*.py")):
+    for path in sorted(folder.glob(f"{only}.py")):
         spec = importlib.util.spec_from_file_location(f"clo_ops_page_{path.stem}", path)
         if spec is None or spec.loader is None:
             raise ImportError(f"{path} cannot be imported")

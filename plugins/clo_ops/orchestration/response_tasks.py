@@ -1,0 +1,244 @@
+"""The steps of incident_response that are no procedures: taking the incidents up, and asking and awaiting people.
+
+A person may act here (Airflow's Required Actions), on the incident's page or by the link in the mail. Whoever comes
+first counts, wherever he is: a question that was settled elsewhere ends by itself. Silence decides nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import BaseOperator, Param
+from airflow.sdk.execution_time.hitl import upsert_hitl_detail
+
+from clo_ops.escalation.sighting import Sighting
+from clo_ops.findings import CheckFailed, ConfigurationError, Severity
+from clo_ops.orchestration.incidents import desk
+from clo_ops.orchestration.links import AirflowLinks
+from clo_ops.orchestration.procedure import open_run
+from clo_ops.orchestration.response import of_run
+from clo_ops.orchestration.until import NOBODY, Until, reached
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from clo_ops.escalation.desk import Desk
+    from clo_ops.ledger import IncidentRow
+    from clo_ops.orchestration.run import Run
+
+UNCHANGED = "unchanged"
+TAKE = "I take it"
+RESTORED, RESOLVED, NOTHING = "Service restored", "Resolved", "Not an incident"
+# A little less than the run itself may take, so that a question ends by itself and not with the run.
+PATIENCE = timedelta(days=13)
+
+TAKE_UP_PAGE = """### The incidents are taken up
+
+Puts on record that this run works on them; one described in the form is opened. Whoever is due is told at once.
+Red means: the form names no incident, or the ledger did not answer."""
+ASK_PAGES = {
+    "taken": """### Who takes it?
+
+A person says so here, on the incident's page, or by the link in the mail; that stops the ladders. It ends by itself
+when somebody took it elsewhere or the incident is over. Nobody answering decides nothing: the ladders go on.""",
+    "restored": """### Is service restored?
+
+A person says so, with a note: the resolution clock stops. Resolved and Not an incident close it at once.""",
+    "over": """### Is it over?
+
+A person closes it, with what was wrong and what was done; everybody who was told hears of it.""",
+}
+STABLE_PAGE = """### Is it quiet?
+
+Waits, without a worker, until every incident is closed and the policy's time has passed since. Red means: one was
+still open when the run could wait no longer."""
+
+
+def form() -> dict[str, Param]:
+    """A run by hand: the number of an incident there is, or a new one."""
+    severities = [one.value for one in Severity]
+    return {
+        "incident": Param(None, type=["null", "integer"], title="Number of an open incident", minimum=1),
+        "title": Param("", type=["null", "string"], title="Or a new one: in one line, what is wrong", maxLength=150),
+        "severity": Param("P2", type="string", title="Severity of the new one", enum=severities),
+        "seen": Param("", type=["null", "string"], title="What was seen, where and since when", format="multiline"),
+    }
+
+
+class TakeUpOperator(BaseOperator):
+    """The incidents of the events that started the run, or of its form, are this run's from now on.
+
+    Raises ConfigurationError where there is none, LedgerConflict for a number the ledger does not know.
+    """
+
+    ui_color = "#f7efd6"
+
+    def execute(self, context: Mapping[str, Any]) -> list[int]:
+        from clo_ops.escalation.outbox import deliver
+
+        now = datetime.now(UTC)
+        with open_run(context, self.task_id) as run:
+            at_desk = desk(run.ledger, run.policy)
+            numbers = _of_events(context) or _of_form(run, at_desk, now)
+            for number in numbers:
+                run.ledger.set_incident_run(number, run.run_id)
+            at_desk.cycle(now)
+            self.log.info("incidents %s; %s", numbers, deliver(run.ledger, run.connections.smtp, now))
+        return numbers
+
+
+def _of_events(context: Mapping[str, Any]) -> list[int]:
+    """Several incidents opened at once come as several events of one run."""
+    events = context.get("triggering_asset_events") or {}
+    payloads = [event.extra.get("payload", {}) for one in events.values() for event in one]
+    return list(dict.fromkeys(int(one["incident"]) for one in payloads if "incident" in one))
+
+
+def _of_form(run: Run, at_desk: Desk, now: datetime) -> list[int]:
+    given, title = run.params.get("incident"), (run.params.get("title") or "").strip()
+    if given:
+        return [run.ledger.incident(int(given)).id]
+    if not title:
+        raise ConfigurationError(
+            "the form names no incident and describes none",
+            allowed="the number of an open incident, or a title for a new one",
+            next_step="start the run again with one of the two",
+        )
+    seen = Sighting(
+        cause=f"by hand:{run.run_id}",
+        severity=Severity(run.params.get("severity") or "P2"),
+        title=title,
+        procedure="IR-05",
+        at=now,
+        observed=(run.params.get("seen") or "").strip() or title,
+        allowed="",
+        first_action=run.policy.procedures["IR-05"].first_action,
+    )
+    return [at_desk.detect(seen).id]
+
+
+class PersonOperator(HITLOperator):
+    """Asks a person in Required Actions until the run's incidents have reached ``stage``.
+
+    The answer of Required Actions resumes the task; so does our trigger, when the same was said elsewhere. Without an
+    answer nothing is done. Raises LedgerUnavailable, a CouldNotCheck: then it is asked again.
+    """
+
+    ui_color = "#efe3f6"
+
+    def __init__(self, *, stage: str, **kwargs: Any) -> None:
+        texts = {"subject": "to be rendered when it is asked", "response_timeout": PATIENCE, "params": _fields(stage)}
+        super().__init__(options=_options(stage), doc_md=ASK_PAGES[stage], **{**texts, **kwargs})
+        self.stage = stage
+
+    def execute(self, context: Mapping[str, Any]) -> str:
+        now = datetime.now(UTC)
+        with open_run(context, self.task_id) as run:
+            incidents = of_run(run)
+            links = AirflowLinks(run.policy)
+            body = "\n\n".join(_story(run, one, links.incident(one.id)) for one in incidents)
+        if reached(self.stage, incidents, now):
+            return f"{self.stage} already"
+        numbers = ", ".join(str(one.id) for one in incidents)
+        upsert_hitl_detail(
+            ti_id=context["task_instance"].id,
+            options=self.options,
+            subject=f"Incident {numbers}: {incidents[0].severity} {incidents[0].title}"[:250],
+            body=body,
+            multiple=False,
+            params=self.serialized_params,
+        )
+        until = (now + PATIENCE).isoformat()
+        # Deferred, not parked: a task parked for input ends by an answer only, and an incident may end by itself.
+        self.defer(trigger=Until(context["dag_run"].run_id, self.stage, until), method_name="execute_complete")
+        raise AssertionError("a deferred task does not go on")
+
+    def execute_complete(self, context: Mapping[str, Any], event: Mapping[str, Any]) -> str:
+        if said := event.get("clo_ops"):
+            return str(said)
+        answer = super().execute_complete(cast("Context", context), dict(event))
+        with open_run(context, self.task_id) as run:
+            _act(run, answer["chosen_options"][0], _who(answer), answer["params_input"] or {})
+        return f"{answer['chosen_options'][0]} ({_who(answer)})"
+
+
+class StableOperator(BaseOperator):
+    """Waits until every incident of the run is closed and has been quiet. Raises CheckFailed when it never was."""
+
+    ui_color = "#efe3f6"
+
+    def execute(self, context: Mapping[str, Any]) -> str:
+        run_id, now = context["dag_run"].run_id, datetime.now(UTC)
+        self.defer(trigger=Until(run_id, "stable", (now + PATIENCE).isoformat()), method_name="execute_complete")
+        raise AssertionError("a deferred task does not go on")
+
+    def execute_complete(self, context: Mapping[str, Any], event: Mapping[str, Any]) -> str:
+        if event["clo_ops"] == NOBODY:
+            raise CheckFailed(f"an incident is open after {PATIENCE.days} days", "closed by a person")
+        return str(event["clo_ops"])
+
+
+def _options(stage: str) -> list[str]:
+    return {"taken": [TAKE], "restored": [RESTORED, RESOLVED, NOTHING], "over": [RESOLVED, NOTHING]}[stage]
+
+
+def _fields(stage: str) -> dict[str, Param]:
+    levels = [UNCHANGED, *(one.value for one in Severity)]
+    severity = Param(UNCHANGED, type="string", title="Severity; a change needs its reason in the note", enum=levels)
+    note = Param("", type=["null", "string"], title="Note: what was found, what was done", format="multiline")
+    return {"note": note, "severity": severity} if stage != "over" else {"note": note}
+
+
+def _who(answer: Mapping[str, Any]) -> str:
+    user = answer.get("responded_by_user") or {}
+    return str(user.get("name") or user.get("id") or "a user of Airflow")
+
+
+def _act(run: Run, option: str, by: str, said: Mapping[str, Any]) -> None:
+    """What the person chose, for every incident of the run that is still open."""
+    at_desk, now = desk(run.ledger, run.policy), datetime.now(UTC)
+    note = (said.get("note") or "").strip()
+    with run.ledger.transaction():
+        for one in of_run(run):
+            if one.open:
+                _severity(at_desk, one, str(said.get("severity") or UNCHANGED), by, note, now)
+                _choose(at_desk, one, option, by, note, now)
+
+
+def _severity(at_desk: Desk, one: IncidentRow, wanted: str, by: str, note: str, now: datetime) -> None:  # noqa: PLR0917
+    if wanted in (UNCHANGED, one.severity.value):
+        return
+    if not note:
+        at_desk.note(one.id, by, f"asked for severity {wanted} without a reason: it stays {one.severity}", now)
+        return
+    at_desk.change_severity(one.id, Severity(wanted), by, note, now)
+
+
+def _choose(at_desk: Desk, one: IncidentRow, option: str, by: str, note: str, now: datetime) -> None:  # noqa: PLR0917
+    if option == TAKE:
+        at_desk.acknowledge(one.id, by, now)
+        if note:
+            at_desk.note(one.id, by, note, now)
+    elif option == RESTORED:
+        at_desk.mitigate(one.id, by, note or option, now)
+    else:
+        at_desk.resolve(one.id, by, f"{option}: {note}" if note else option, now)
+
+
+def _story(run: Run, incident: IncidentRow, link: str) -> str:
+    """The incident as Markdown; what came from outside is shown as it is written."""
+    seen: Sequence[str] = [
+        one.detail for one in run.ledger.timeline(incident.id) if one.kind == "diagnosed" and one.actor == "clo_ops"
+    ][:1]
+    lines = "\n".join(f"- {_plain(line)}" for text in seen for line in text.splitlines())
+    due = f"{incident.response_due_at:%Y-%m-%d %H:%M} UTC" if incident.response_due_at else "no set time"
+    head = f"**{incident.severity} incident {incident.id}: {_plain(incident.title)}**, to be answered by {due}"
+    return f"{head}\n\n{lines}\n\n[The incident's page]({link})"
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"([\\`*_{}\[\]()#+!|<>~-])", r"\\\1", text)
