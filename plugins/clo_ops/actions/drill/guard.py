@@ -145,6 +145,7 @@ def place_feeds_standby(place: Place) -> bool:
 def _needed(docker: DockerPlace | None, recovery: Recovery, needed: int, why: str) -> Answer:
     """Of each kind, for all servers of the drill: data in memory count as memory, what is copied counts as disk."""
     servers = 2 if docker and place_feeds_standby(docker) else 1
+    # What a server takes while it restores and is read; its limit is four times that.
     memory = recovery.docker.memory // 4 * servers
     in_memory = bool(docker and docker.in_memory)
     return _measured(NEEDED, servers * needed * (not in_memory), "bytes", why, kind="disk") + _measured(
