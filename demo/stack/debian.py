@@ -25,6 +25,8 @@ FOR_TESTS = {
     "docker.io": "/usr/sbin/dockerd",
     "docker-compose": "/usr/bin/docker-compose",
     "mmdebstrap": "/usr/bin/mmdebstrap",
+    "prometheus": "/usr/bin/promtool",
+    "prometheus-alertmanager": "/usr/bin/amtool",
     # WeasyPrint draws PDF through these; without them a report says that its PDF is missing.
     "libpango-1.0-0": "/usr/lib/*/libpango-1.0.so.0",
     "libpangoft2-1.0-0": "/usr/lib/*/libpangoft2-1.0.so.0",

@@ -55,6 +55,13 @@ class IncidentRecord(Store):
         with self.transaction() as connection:
             return {row.step: row.told_at for row in connection.execute(query)}
 
+    def told_of(self, cause: str) -> set[str]:
+        """Every step ever told of any incident of this cause, the closed ones' too."""
+        of_cause = select(TABLE.c.id).where(TABLE.c.cause == cause)
+        query = select(STEPS.c.step).where(STEPS.c.incident_id.in_(of_cause))
+        with self.transaction() as connection:
+            return set(connection.scalars(query))
+
     def note_incident(self, incident: int, kind: EventKind, at: datetime, by: str = "", detail: str = "") -> None:
         """Add a line to the timeline."""
         with self.transaction() as connection:

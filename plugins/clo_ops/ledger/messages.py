@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, case, func, or_, select, update
+from sqlalchemy import Connection, RowMapping, and_, case, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from clo_ops.findings import Severity
@@ -140,6 +140,14 @@ class Messages(Store):
         query = select(TABLE).where(TABLE.c.dedup_key.startswith(f"incident:{incident:d}:")).order_by(TABLE.c.id)
         with self.transaction() as connection:
             return [_outbox_message(row) for row in connection.execute(query).mappings()]
+
+    def undelivered(self, before: datetime, since: datetime) -> list[OutboxMessage]:
+        """Put in after ``since``: still waiting though put in before ``before``, or refused for somebody for good."""
+        late = and_(TABLE.c.state == "waiting", TABLE.c.enqueued_at < aware(before))
+        query = select(TABLE).where(TABLE.c.enqueued_at > aware(since), or_(late, TABLE.c.refused != {}))
+        with self.transaction() as connection:
+            rows = connection.execute(query.order_by(TABLE.c.severity.asc().nulls_last(), TABLE.c.id)).mappings()
+            return [_outbox_message(row) for row in rows]
 
     def is_delivered(self, message: int) -> bool:
         """Whether every recipient has it, but for those refused for good. Raises LedgerConflict: no such message."""

@@ -128,6 +128,13 @@ class Store:
                 self._joined.connection = None
 
     @contextmanager
+    def alone(self, work: str) -> Iterator[bool]:
+        """One transaction in which nobody else does this work; False, at once, where somebody is at it."""
+        query = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
+        with self.transaction() as connection:
+            yield bool(connection.execute(query, {"name": f"clo_ops.ledger:{work}"}).scalar_one())
+
+    @contextmanager
     def streamed(self, query: Select[Any]) -> Iterator[MappingResult]:
         """The query's rows through a cursor on the server, closed with this context however far one has read."""
         with (
