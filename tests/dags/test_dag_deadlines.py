@@ -79,7 +79,7 @@ def test_a_run_still_going_at_its_deadline_is_told_to_management_once(stack, tri
     trial = trials["trial_late"]
     (mail,) = stack.until(trial.told_late, "the mail that says late")
     assert "it-manager@" in mail["To"]
-    assert "is running" in mail.get_content()
+    assert "is running" in mail.get_body(("plain",)).get_content()
     trial.leave()
     assert trial.end()[0] == "success", "late is not failed"
     assert len(trial.told_late()) == 1

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.sdk import BaseOperator
 
 from clo_ops.findings import CheckFailed, CloOpsError, Status
-from clo_ops.orchestration.escalate import run_link
+from clo_ops.orchestration.escalate import run_ended, run_link
+from clo_ops.orchestration.incidents import desk
 from clo_ops.orchestration.procedure import ProcedureOperator, open_run
 
 if TYPE_CHECKING:
@@ -98,8 +99,10 @@ class SummaryOperator(BaseOperator):
             summary = summarise(run, context)
             run.ledger.close_run(run.ledger_run, summary.status, summary.counts)
             mailed = self._mail_state(run, context)
+            red = summary.colour == "RED" or mailed != "success"
+            run_ended(desk(run.ledger, run.policy), run.dag_id, run.run_id, red=red)
         self.log.info("%s", summary.as_text())
-        if summary.colour == "RED" or mailed != "success":
+        if red:
             raise CheckFailed(
                 f"{summary.headline} {summary.red_titles} The mail to the operations centre: {mailed}.",
                 allowed="every procedure judged and none red, and the operations centre told",

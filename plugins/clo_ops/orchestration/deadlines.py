@@ -1,4 +1,4 @@
-"""Deadlines: a run that is not done by its time is told to management, once, and not lost when mail is down.
+"""Deadlines: a run that is not done by its time is an incident, told once, and not lost when mail or ledger are down.
 
 Airflow fires a deadline also for runs that failed or were marked successful before it (platform behaviour of 3.3),
 so the callback looks at the run's state first: only a run still going, or never started, is late.
@@ -8,25 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.sdk.definitions.deadline import BaseDeadlineReference
 
-from clo_ops.findings import CouldNotCheck
 from clo_ops.orchestration.run import run_firing, run_time
 from clo_ops.policy import load_policy
-
-if TYPE_CHECKING:
-    from clo_ops.orchestration.escalate import Escalation
 
 log = logging.getLogger(__name__)
 
 OVER = ("success", "failed")
-# Airflow calls once: whoever gives up because the ledger is being restarted has told nobody. An hour is long enough.
-TRIES, PAUSE = 360, 10.0  # PAUSE in seconds
 
 
 class RunAfterDeadline(BaseDeadlineReference):
@@ -76,22 +69,13 @@ class DoneByOfTheCadence(BaseDeadlineReference):
 
 
 async def deadline_missed(context: dict[str, Any], **_: Any) -> None:
-    """Tell management that a run is late. Runs in the triggerer, at least once; the outbox keeps it to one message."""
+    """A run that is late is an incident. Runs in the triggerer, at least once; one run is late once.
+
+    Airflow calls no second time: while the ledger is away the sighting waits in the spool.
+    """
     dag_run, deadline = context["dag_run"], context["deadline"]
     if dag_run["state"] in OVER:
         return
-    from clo_ops.orchestration.escalate import late
+    from clo_ops.orchestration.escalate import late, tell
 
-    await _tell(late(dag_run, deadline))
-
-
-async def _tell(escalation: Escalation) -> None:
-    """Until the ledger takes it. Raises LedgerUnavailable when it has not after all the tries."""
-    from clo_ops.orchestration import escalate
-
-    for _ in range(TRIES - 1):
-        with suppress(CouldNotCheck):
-            await asyncio.to_thread(escalate.tell_management, escalation)
-            return
-        await asyncio.sleep(PAUSE)
-    await asyncio.to_thread(escalate.tell_management, escalation)
+    await asyncio.to_thread(tell, late(dag_run, deadline), dag_run["dag_id"])

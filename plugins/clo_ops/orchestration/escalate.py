@@ -1,35 +1,39 @@
-"""Failed and late runs are told to management by mail, through the outbox (procedure IR-02; manual L285-L299)."""
+"""Runs that failed or are late become incidents, and the ladders' people are told (IR-02, IR-03; manual L285-L299).
+
+One incident stands for a red page however many of its procedures are red and however often it is run; the next green
+run of the page is its all-clear. While the ledger is away a sighting waits in the spool.
+"""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+import os
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from clo_ops.findings import Severity
+from clo_ops.escalation.sighting import Sighting
+from clo_ops.escalation.spool import Spool
+from clo_ops.findings import CouldNotCheck, Finding, Severity, Status
 from clo_ops.orchestration.connections import Connections
 from clo_ops.orchestration.run import client_name
 from clo_ops.policy import load_policy
 from clo_ops.rules.rota import people
 
 if TYPE_CHECKING:
+    from clo_ops.escalation.desk import Desk
+    from clo_ops.ledger import Ledger
     from clo_ops.policy import Policy
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class Escalation:
-    """One thing management is told: what happened to which run, and what to do first."""
-
-    dedup_key: str
-    dag_id: str
-    run_id: str
-    happened: str
-    first_action: str
+RED = (Status.FAIL, Status.UNKNOWN)
+# The watch opens their incidents itself, one for each alert.
+WATCHED = "AL-"
+FIRST_ACTION = "Read the summary mail, or the summary task's log: each red procedure is named there."
+NAMED = 12
 
 
 def run_link(dag_id: str, run_id: str, task_id: str = "") -> str:
@@ -41,42 +45,99 @@ def run_link(dag_id: str, run_id: str, task_id: str = "") -> str:
     return f"{base}/dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}{task}"
 
 
-def late(dag_run: Mapping[str, Any], deadline: Mapping[str, Any]) -> Escalation:
+def spool() -> Spool:
+    """CLO_OPS_SPOOL, else a directory in Airflow's home; what lies there is taken in by the watch."""
+    home = os.environ.get("AIRFLOW_HOME", os.path.expanduser("~/airflow"))  # noqa: PTH111 - Airflow's own default
+    return Spool(Path(os.environ.get("CLO_OPS_SPOOL") or f"{home}/spool"))
+
+
+def late_cause(dag_id: str, run_id: str) -> str:
+    return f"late:{dag_id}:{run_id}"
+
+
+def failed_cause(dag_id: str) -> str:
+    """The same for every run of the page: red again is the same incident."""
+    return f"failed:{dag_id}"
+
+
+def late(dag_run: Mapping[str, Any], deadline: Mapping[str, Any]) -> Sighting:
     """A run that is still ``queued`` or ``running`` at its deadline."""
-    dag_id, run_id = dag_run["dag_id"], dag_run["dag_run_id"]
-    return Escalation(
-        dedup_key=f"late:{dag_id}:{run_id}:{deadline['id']}",
-        dag_id=dag_id,
-        run_id=run_id,
-        happened=f"is late: it should have been done by {deadline['deadline_time']} and is {dag_run['state']}",
+    dag_id, run_id, due = dag_run["dag_id"], dag_run["dag_run_id"], str(deadline["deadline_time"])
+    return Sighting(
+        cause=late_cause(dag_id, run_id),
+        severity=Severity.P2,
+        title=f"{dag_id} is late",
+        procedure=_first_procedure(dag_id),
+        at=datetime.now(UTC),
+        observed=f"run {run_id} of {dag_id} is {dag_run['state']}. It stands for: {stands_for(dag_id)}",
+        allowed=f"done by {due}",
         first_action="Open the run: queued points at the scheduler or a paused DAG, running at its slowest task.",
+        link=run_link(dag_id, run_id),
+    )
+
+
+def failed(dag_id: str, run_id: str, reason: str, red: Iterable[Finding] = ()) -> Sighting:
+    """A run that ended red: all its red findings, the gravest first, as far as they are on record."""
+    gravest = sorted(red, key=lambda one: (one.severity or Severity.P4, one.procedure))
+    ids = ", ".join(dict.fromkeys(one.procedure for one in gravest))
+    told = "".join(f"\n- {one.procedure} {one.message}" for one in gravest[:NAMED])
+    more = f"\n- and {len(gravest) - NAMED} more" if len(gravest) > NAMED else ""
+    return Sighting(
+        cause=failed_cause(dag_id),
+        severity=next((one.severity for one in gravest if one.severity), Severity.P2),
+        title=f"{dag_id} failed" + (f": {ids}" if ids else ""),
+        procedure=gravest[0].procedure if gravest else _first_procedure(dag_id),
+        at=datetime.now(UTC),
+        observed=f"run {run_id} of {dag_id} failed ({reason}).{told}{more}",
+        allowed="; ".join(dict.fromkeys(one.expected for one in gravest[:NAMED])) or "every procedure judged, none red",
+        manual=stands_for(dag_id) if not gravest else "",
+        first_action=gravest[0].first_action if gravest else FIRST_ACTION,
+        link=run_link(dag_id, run_id),
     )
 
 
 def run_failed(context: Mapping[str, Any]) -> None:
-    """DAG failure callback: management hears of a red run once, however it came to be red."""
+    """DAG failure callback: a red run is an incident, however it came to be red."""
     dag_run = context["dag_run"]
-    tell_management(
-        Escalation(
-            dedup_key=f"failed:{dag_run.dag_id}:{dag_run.run_id}",
-            dag_id=dag_run.dag_id,
-            run_id=dag_run.run_id,
-            happened=f"failed ({context.get('reason') or 'a task is red'})",
-            first_action="Read the summary mail, or the summary task's log: each red procedure is named there.",
-        )
-    )
+    reason = str(context.get("reason") or "a task is red")
+    try:
+        with _desk(dag_run.dag_id) as desk:
+            red = red_findings(desk.ledger, dag_run.dag_id, dag_run.run_id)
+            if red and all(one.procedure.startswith(WATCHED) for one in red):
+                log.info("every red finding is an alert's, which has its incident already")
+                return
+            _tell(desk, failed(dag_run.dag_id, dag_run.run_id, reason, red))
+    except CouldNotCheck as away:
+        _keep(failed(dag_run.dag_id, dag_run.run_id, reason), away)
 
 
-def tell_management(escalation: Escalation) -> None:
-    """Put the message into the outbox, then try to deliver; what cannot go out now goes with the next delivery."""
-    from clo_ops.escalation.outbox import deliver
+def tell(seen: Sighting, dag_id: str) -> None:
+    """Open or find the incident and deliver its messages; a sighting no ledger takes waits in the spool."""
+    try:
+        with _desk(dag_id) as desk:
+            _tell(desk, seen)
+    except CouldNotCheck as away:
+        _keep(seen, away)
 
-    policy = load_policy()
-    connections = Connections(client_name(escalation.dag_id, "escalation"))
-    with connections.ledger() as ledger:
-        ledger.enqueue(_message(escalation, policy))
-        report = deliver(ledger, connections.smtp, datetime.now(UTC))
-        log.info("escalation %s: %s", escalation.dedup_key, report)
+
+def run_ended(desk: Desk, dag_id: str, run_id: str, *, red: bool) -> None:
+    """A run that ended is late no longer; a green one is the all-clear of its page."""
+    now = datetime.now(UTC)
+    desk.clear(late_cause(dag_id, run_id), now, f"run {run_id} has come to its end")
+    if not red:
+        desk.clear(failed_cause(dag_id), now, f"run {run_id} is not red")
+
+
+def red_findings(ledger: Ledger, dag_id: str, run_id: str) -> list[Finding]:
+    """What the ledger holds against a run; nothing where the run never got so far."""
+    number = next((one.id for one in ledger.recent_runs(dag_id) if one.run_id == run_id), None)
+    return [] if number is None else [one for one in ledger.findings(number) if one.status in RED]
+
+
+def stands_for(dag_id: str) -> str:
+    """The procedures of a DAG, by id and title."""
+    entries = (one for one in load_policy().procedures.values() if one.dag == dag_id and one.built)
+    return ", ".join(f"{one.id} {one.title}" for one in entries) or "no procedure of the catalogue"
 
 
 def mailboxes(policy: Policy, group: str, at: datetime | None = None) -> list[str]:
@@ -86,27 +147,27 @@ def mailboxes(policy: Policy, group: str, at: datetime | None = None) -> list[st
     return [person.email for person in found if person.email]
 
 
-def _message(escalation: Escalation, policy: Policy) -> Any:
-    from clo_ops.ledger import Message
+def _first_procedure(dag_id: str) -> str:
+    entries = (one.id for one in load_policy().procedures.values() if one.dag == dag_id)
+    return next(entries, "IR-10")
 
-    support = policy.contacts.support
-    titles = ", ".join(
-        f"{p.id} {p.title}" for p in policy.procedures.values() if p.dag == escalation.dag_id and p.built
-    )
-    lines = [
-        f"{escalation.dag_id}, run {escalation.run_id}, {escalation.happened}.",
-        "",
-        f"It stands for: {titles or 'no procedure of the catalogue'}.",
-        f"First thing to do: {escalation.first_action}",
-        f"Where to look: {run_link(escalation.dag_id, escalation.run_id)}",
-        "",
-        f"Operations centre: {support.operations_centre} - emergency hotline: {support.emergency_hotline}",
-    ]
-    return Message(
-        dedup_key=escalation.dedup_key,
-        recipients=mailboxes(policy, "it_management"),
-        subject=f"[CLO Ops] {escalation.dag_id} {escalation.happened.split(':')[0].split(' (')[0]}",
-        text="\n".join(lines),
-        html="",
-        severity=Severity.P2,
-    )
+
+def _desk(dag_id: str) -> Any:
+    from clo_ops.orchestration.incidents import open_desk
+
+    return open_desk(Connections(client_name(dag_id, "escalation")))
+
+
+def _tell(desk: Desk, seen: Sighting) -> None:
+    """The incident is on record before anything is mailed; what cannot go out now goes with the next delivery."""
+    from clo_ops.escalation.outbox import deliver
+
+    incident = desk.detect(seen)
+    connections = Connections("clo_ops/escalation")
+    report = deliver(desk.ledger, connections.smtp, datetime.now(UTC))
+    log.info("incident %s for %s: %s", incident.id, seen.cause, report)
+
+
+def _keep(seen: Sighting, away: CouldNotCheck) -> None:
+    path = spool().keep(seen)
+    log.error("the ledger is away (%s); %s waits in %s", away, seen.cause, path)

@@ -59,17 +59,23 @@ class Look:
 
 @dataclass
 class Watch:
-    """``deliver`` sends what is in the outbox. Raises LedgerUnavailable where the ledger does not answer."""
+    """``beside`` are rounds made with every look, before ``deliver`` sends what is in the outbox.
+
+    Raises LedgerUnavailable where the ledger does not answer.
+    """
 
     policy: Policy
     questions: list[Asked]
     ledger: Ledger
     desk: Desk
     deliver: Callable[[datetime], object]
+    beside: Sequence[Callable[[datetime], object]] = ()
     _pool: ThreadPoolExecutor = field(init=False)
     _asked: dict[str, Future[Answer]] = field(default_factory=dict, init=False)
     _windows: dict[Key, Window] = field(default_factory=dict, init=False)
     _states: dict[Key, State] | None = field(default=None, init=False)
+    _began: datetime | None = field(default=None, init=False)
+    _heard: dict[str, datetime] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self._pool = ThreadPoolExecutor(max(4, len(self.questions)), thread_name_prefix="watch")
@@ -80,8 +86,11 @@ class Watch:
 
     def look(self, now: datetime) -> Look:
         """One look at everything, at ``now`` (aware)."""
+        self._began = self._began or now
         answer, silent = self._ask(now)
         opened = self._judged_and_told(answer, silent, now)
+        for round_of in self.beside:
+            round_of(now)
         cycle = self.desk.cycle(now)
         self.deliver(now)
         alerts = len(self._known())
@@ -127,6 +136,7 @@ class Watch:
         changed: list[AlertRow] = []
         over: list[Key] = []
         unasked = {metric for one in self.questions if one.name in silent for metric in one.metrics}
+        self._heard |= {metric: now for one in self.questions for metric in one.metrics if one.name not in silent}
         for name, threshold in self.policy.thresholds.items():
             for key, value in self._values(name, threshold, answer, states, now, unasked=unasked).items():
                 before = states.get(key, State())
@@ -163,9 +173,19 @@ class Watch:
         known = {key for key in states if key[0] == name}
         expected = {_key(name, labels) for labels in self._expected(threshold)}
         if threshold.statistic == "sum":
-            return _counted(samples, known, expected, unasked=threshold.metric in unasked)
+            silent = threshold.metric in unasked
+            if silent and self._lately(self._heard.get(threshold.metric), now):
+                return {}
+            return _counted(samples, known, expected, unasked=silent)
         every = sorted(samples.keys() | known | expected)
-        return {key: self._over_its_window(key, samples.get(key), threshold, now) for key in every}
+        found = {key: self._over_its_window(key, samples.get(key), threshold, now) for key in every}
+        # A watch that has only begun has heard of nobody yet; that is no silence.
+        starting = self._lately(None, now)
+        return {key: value for key, value in found.items() if value is not None or not starting}
+
+    def _lately(self, heard: datetime | None, now: datetime) -> bool:
+        """One answer that came too late is no silence: several looks in a row are."""
+        return now - (heard or self._began or now) <= SILENT_LOOKS * self.policy.alerting.watch.every
 
     def _over_its_window(
         self, key: Key, sample: Measurement | None, threshold: Threshold, now: datetime

@@ -45,7 +45,10 @@ class Standing:
             self._closers.pop().close()
 
     def _open(self) -> Watch:
-        from clo_ops.orchestration.incidents import Courier, desk
+        from clo_ops.orchestration.attendance import ExpectedRuns
+        from clo_ops.orchestration.escalate import spool
+        from clo_ops.orchestration.incidents import Courier
+        from clo_ops.orchestration.incidents import desk as desk_on
         from clo_ops.orchestration.watch import Watch
         from clo_ops.probes.watch import questions
 
@@ -54,7 +57,9 @@ class Standing:
         self._closers.append(ledger)
         courier = Courier(connections)
         self._closers.append(courier)
-        watch = Watch(policy, questions(policy, connections), ledger, desk(ledger, policy), courier)
+        desk = desk_on(ledger, policy)
+        beside = (lambda _: spool().take_in(desk.detect), ExpectedRuns(desk))
+        watch = Watch(policy, questions(policy, connections), ledger, desk, courier, beside)
         self._closers.append(watch)
         return watch
 

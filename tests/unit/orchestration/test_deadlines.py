@@ -1,8 +1,9 @@
-"""A missed deadline is told although the ledger is away when it passes; Airflow itself would not call again."""
+"""A missed deadline becomes an incident, also while the ledger is away; Airflow itself would not call again."""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import contextmanager
 
 import pytest
 
@@ -15,33 +16,71 @@ CONTEXT = {"dag_run": LATE, "deadline": {"id": "d1", "deadline_time": "2026-11-2
 
 @pytest.fixture
 def told(monkeypatch):
-    """What management is told by a ledger that answers the third time only."""
-    tries, said = [], []
-
-    def tell(escalation):
-        tries.append(escalation)
-        if len(tries) < 3:
-            raise LedgerUnavailable("ledger: connection refused")
-        said.append(escalation.dedup_key)
-
-    monkeypatch.setattr(escalate, "tell_management", tell)
-    monkeypatch.setattr(deadlines, "PAUSE", 0)
+    said = []
+    monkeypatch.setattr(escalate, "tell", lambda seen, dag_id: said.append((seen.cause, dag_id)))
     return said
 
 
-def test_a_ledger_that_is_away_is_waited_for(told):
+@pytest.fixture
+def ledger_away(monkeypatch, tmp_path):
+    @contextmanager
+    def away(dag_id):
+        raise LedgerUnavailable("ledger: connection refused")
+        yield
+
+    monkeypatch.setattr(escalate, "_desk", away)
+    monkeypatch.setenv("CLO_OPS_SPOOL", str(tmp_path / "spool"))
+
+
+def waiting():
+    return [seen for _, seen in escalate.spool().waiting()]
+
+
+def test_a_run_still_going_is_late(told):
     asyncio.run(deadlines.deadline_missed(CONTEXT))
-    assert told == ["late:daily_morning_startup:manual__1:d1"]
-
-
-def test_one_that_does_not_come_back_is_an_error_in_the_end(told, monkeypatch):
-    monkeypatch.setattr(deadlines, "TRIES", 2)
-    with pytest.raises(LedgerUnavailable):
-        asyncio.run(deadlines.deadline_missed(CONTEXT))
-    assert told == []
+    assert told == [("late:daily_morning_startup:manual__1", "daily_morning_startup")]
 
 
 @pytest.mark.parametrize("state", ["success", "failed"])
 def test_a_run_that_is_over_is_not_late(told, state):
     asyncio.run(deadlines.deadline_missed({**CONTEXT, "dag_run": {**LATE, "state": state}}))
     assert told == []
+
+
+def test_while_the_ledger_is_away_it_waits_and_is_whole(ledger_away):
+    asyncio.run(deadlines.deadline_missed(CONTEXT))
+    (seen,) = waiting()
+    assert seen.cause == "late:daily_morning_startup:manual__1"
+    assert "DM-04" in seen.observed
+    assert "2026-11-23T08:30:00Z" in seen.allowed
+
+
+def test_a_failed_run_waits_too(ledger_away):
+    class Ended:
+        dag_id, run_id = "daily_morning_startup", "manual__1"
+
+    escalate.run_failed({"dag_run": Ended, "reason": "timed_out"})
+    (seen,) = waiting()
+    assert (seen.cause, "timed_out" in seen.observed) == ("failed:daily_morning_startup", True)
+
+
+def test_what_waits_is_taken_in_once_and_a_broken_file_is_left(ledger_away):
+    asyncio.run(deadlines.deadline_missed(CONTEXT))
+    spool = escalate.spool()
+    broken = spool.directory / "0.sighting.json"
+    broken.write_text("{")
+    seen = []
+    assert spool.take_in(seen.append) == 1
+    assert spool.take_in(seen.append) == 0
+    assert (len(seen), broken.exists()) == (1, True)
+
+
+def test_a_desk_that_fails_leaves_the_file_for_the_next(ledger_away):
+    asyncio.run(deadlines.deadline_missed(CONTEXT))
+
+    def broken(_):
+        raise LedgerUnavailable("away again")
+
+    with pytest.raises(LedgerUnavailable):
+        escalate.spool().take_in(broken)
+    assert len(waiting()) == 1
