@@ -160,7 +160,21 @@ def test_one_silent_source_is_one_alert_however_many_series_it_has(watch: Watch,
     system.failed_logins, system.principals = 9, {f"user {n}": 6.0 for n in range(20)}
     assert len(watch.look(at).opened) == 20
     system.failed_logins = None
-    assert causes(watch.look(at + EVERY)) == ["alert:failed_logins:"]
+    looks = [watch.look(at + number * EVERY) for number in range(1, 6)]
+    assert [causes(look) for look in looks if look.opened] == [["alert:failed_logins:"]]
+
+
+def test_one_late_answer_is_no_silence_and_neither_is_a_watch_that_has_only_begun(
+    watch: Watch, system: System, ledger: Ledger, at: datetime
+) -> None:
+    system.disk = system.failed_logins = None
+    assert [causes(watch.look(at + number * EVERY)) for number in range(4)] == [[]] * 4
+    assert ledger.alerts() == []
+    assert sorted(causes(watch.look(at + 4 * EVERY))) == ["alert:disk:host=app1,mount=/", "alert:failed_logins:"]
+    system.disk, system.failed_logins = 50, 0
+    watch.look(at + 5 * EVERY)
+    system.failed_logins = None
+    assert causes(watch.look(at + 6 * EVERY)) == []
 
 
 def test_a_question_that_hangs_is_silent_and_not_asked_again_on_top(watch: Watch, system: System, at: datetime) -> None:
