@@ -21,6 +21,7 @@ COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 PREFERRED = {"airflow-api-server": 18080}
 # Their log servers would listen on every interface; here the API server reads the same files from disk.
 WITHOUT_LOG_SERVER = ("scheduler", "triggerer")
+WATCHES = "airflow-triggerer"
 ADMIN = "admin"
 LEDGER_DATABASE, METADATA_DATABASE = "clo_ops", "airflow"
 
@@ -73,9 +74,6 @@ def environment(stack: State, root: Path, *, metadata_url: str, port: int, hidde
         "AIRFLOW__API_AUTH__JWT_SECRET": hidden["jwt"],
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": metadata_url.replace("postgresql://", "postgresql+psycopg2://", 1),
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
-        # The demo starts its runs itself. Left to the clock, a first start would make up for this morning's at once,
-        # before the system is up, and the next ones would find no backup job that had run overnight.
-        "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
         "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "2",
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
@@ -83,6 +81,9 @@ def environment(stack: State, root: Path, *, metadata_url: str, port: int, hidde
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "CLO_OPS_MODE": "demo",
+        # The demo starts its runs itself; only incidents start theirs. Left to the clock, a first start would make up
+        # for this morning's at once, before the system is up, and the next ones would find no backup made overnight.
+        "CLO_OPS_SCHEDULED": "",
         "CLO_OPS_EVIDENCE": f"file://{stack.directory / 'evidence'}",
         "GX_ANALYTICS_ENABLED": "false",
         "PYTHONPATH": str(root / "plugins"),

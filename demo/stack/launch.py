@@ -76,6 +76,9 @@ class Launch:
             parts = [pool.submit(self._airflow, port, other), pool.submit(self._application, changed)]
             for part in parts:
                 part.result()
+        # The triggerer watches: before the system is up there is nothing but silence to be seen, and to be told of.
+        self.system.start_all([one for one in airflow.services(port, ROOT) if one.name == airflow.WATCHES], other)
+        self.say("Airflow's four components run")
         api = AirflowApi(airflow.url(port), airflow.ADMIN, self.stack.read()["secrets"]["airflow"]["password"])
         self._wait_for(api, dag_id)
         return api
@@ -123,8 +126,8 @@ class Launch:
         if changed or not control.running(self.stack, "airflow-scheduler"):
             airflow.migrate(self.stack)
             self.say("Airflow's database is ready")
-        self.system.start_all(airflow.services(port, ROOT), changed)
-        self.say("Airflow's four components run")
+        first = [one for one in airflow.services(port, ROOT) if one.name != airflow.WATCHES]
+        self.system.start_all(first, changed)
 
     def _application(self, changed: bool) -> None:
         """The CLO system, its backups, and the ledger with the mornings before this one."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from clo_ops.escalation.sighting import Sighting
 from clo_ops.findings import Severity
+from clo_ops.policy.firing import by_the_clock
 from clo_ops.rules.expected import LOOK_BACK, Expected, judge, last_due
 from clo_ops.rules.figures import moment
 
@@ -31,7 +32,7 @@ class ExpectedRuns:
             return 0
         self._looked = now
         ledger, policy = self.desk.ledger, self.desk.policy
-        due = last_due(policy, self._since(now), now)
+        due = [one for one in last_due(policy, self._since(now), now) if by_the_clock(one.dag)]
         recorded = ledger.attendance(now - LOOK_BACK, now) if due else {}
         return sum(not self._told(one, now) for one in judge(due, recorded, policy))
 

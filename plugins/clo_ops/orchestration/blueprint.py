@@ -28,7 +28,7 @@ from clo_ops.orchestration.deadlines import DoneByOfTheCadence, RunAfterDeadline
 from clo_ops.orchestration.escalate import run_failed
 from clo_ops.orchestration.procedure import BOUNDS, ProcedureOperator
 from clo_ops.policy import Cadence, load_policy
-from clo_ops.policy.firing import ALL, cadences_of, default_by_hand
+from clo_ops.policy.firing import ALL, by_the_clock, cadences_of, default_by_hand
 
 # Runs are scheduled from here on; catchup is off, so nothing older is ever made up for.
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
@@ -92,7 +92,7 @@ def _terms(of_dag: Mapping[str, Cadence]) -> dict[str, Any]:
 
 
 def _timetable(of_dag: Mapping[str, Cadence]) -> MultipleCronTriggerTimetable | None:
-    crons = dict.fromkeys(cron for cadence in of_dag.values() for cron in cadence.cron)
+    crons = dict.fromkeys(cron for one in of_dag.values() if by_the_clock(one.dag) for cron in one.cron)
     return MultipleCronTriggerTimetable(*crons, timezone="UTC") if crons else None
 
 

@@ -5,6 +5,7 @@ A run on schedule is known by its own time; a run by hand, or by an event, by th
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
     from clo_ops.policy.model import Policy
 
 ALL = "all"
+SCHEDULED = "CLO_OPS_SCHEDULED"
+
+
+def by_the_clock(dag_id: str) -> bool:
+    """Whether this installation starts the DAG at its times. Where the environment's CLO_OPS_SCHEDULED is set, only the
+    DAGs it names (separated by commas) are; the others are started by hand or by events.
+    """
+    named = os.environ.get(SCHEDULED)
+    return named is None or dag_id in {one.strip() for one in named.split(",")}
 
 
 @dataclass(frozen=True, slots=True)
