@@ -28,10 +28,15 @@ FOREIGN = ("AIRFLOW_", "CLO_OPS_", "PYTEST_ADDOPTS", "PYTHONDONTWRITEBYTECODE", 
 def main(arguments: Sequence[str]) -> int:
     steps = list(LINT)
     if "--lint" not in arguments:
-        steps.append(("tests", [sys.executable, "-m", "pytest", "-q", "--durations=15", *arguments]))
+        steps.append(("tests", [sys.executable, "-m", "pytest", "-q", "--durations=15", *_workers(arguments)]))
     failed = [name for name, command in steps if not passes(name, command)]
     print(f"\n[check] FAILED: {', '.join(failed)}" if failed else "\n[check] all passed", flush=True)
     return 1 if failed else 0
+
+
+def _workers(arguments: Sequence[str]) -> list[str]:
+    """All the tests: two workers, each with whole folders, for most tests wait for a server. Some of them: one."""
+    return list(arguments) or ["-n", "2", "--dist", "loadgroup"]
 
 
 def passes(name: str, command: Sequence[str]) -> bool:
