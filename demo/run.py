@@ -106,6 +106,22 @@ def everything_off(launch: Launch) -> None:
     from demo import switches
 
     switches.switch_off_all(launch.stack.directory)
+    close_incidents(launch)
+
+
+def close_incidents(launch: Launch) -> None:
+    """Those of an earlier demo: what caused them is switched off, and nobody is on call here to say so."""
+    from datetime import UTC, datetime
+
+    from clo_ops.escalation.desk import Desk
+    from clo_ops.ledger import Ledger
+    from clo_ops.policy import load_policy
+
+    now = datetime.now(UTC)
+    with Ledger(launch.ledger_url, client_name="demo/run") as ledger:
+        desk = Desk(ledger, load_policy(mode="demo"))
+        for one in ledger.open_incidents(now):
+            desk.resolve(one.id, "make demo", "every fault of an earlier demo is switched off", now)
 
 
 @contextmanager
@@ -129,6 +145,7 @@ def where_to_look(launch: Launch, api: AirflowApi) -> None:
     lines = {
         "Airflow": f"{api.base_url}   user {ADMIN}, password {hidden['airflow']['password']}",
         "CLO system": launch.system.environment["CLO_FRONTEND_ORIGIN"],
+        "Incidents": f"{api.base_url}/clo-ops/incidents   (the red morning's is open: take it, resolve it)",
         "Mails": launch.mails,
         "Evidence": state / "evidence",
         "Ledger": "make ledger   (psql; make ledger SQL='select ...' for one statement)",
