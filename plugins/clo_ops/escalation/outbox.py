@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Literal, Self
 from clo_ops.escalation.enclosures import Read, enclosed, read_evidence
 from clo_ops.escalation.mail import address, render
 from clo_ops.findings import ConfigurationError
+from clo_ops.ledger.records import Message, OutboxMessage
 
 if TYPE_CHECKING:
-    from clo_ops.ledger import Ledger, OutboxMessage
+    from clo_ops.ledger import Ledger
 
 FIRST_WAIT = timedelta(seconds=30)
 LONGEST_WAIT = timedelta(minutes=15)
@@ -107,6 +108,19 @@ def deliver(
             if attempt.server_down:
                 break
     return DeliveryReport(delivered, failed, ledger.outbox_state().waiting, refused, error)
+
+
+def send_now(message: Message, smtp: SmtpTarget, now: datetime) -> str:
+    """Hand a message over past the outbox, for when there is no ledger to keep it; why nobody has it, or nothing.
+
+    Raises ConfigurationError as ``deliver`` does.
+    """
+    _check(smtp)
+    unkept = OutboxMessage(0, message, "waiting", now, 1, None, None, (), {}, None, "")
+    with _Courier(smtp, read_evidence) as courier:
+        attempt = courier.carry(unkept)
+    refused = "; ".join(f"{who}: {why}" for who, why in attempt.refused.items())
+    return "" if attempt.accepted else attempt.error or refused or "there is nobody to send it to"
 
 
 def _check(smtp: SmtpTarget) -> None:
