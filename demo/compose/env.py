@@ -44,6 +44,7 @@ def settings(*, demo: bool) -> dict[str, str]:
         "AIRFLOW_DB_PASSWORD": _word(),
         "AIRFLOW_OPERATOR_PASSWORD": secrets.token_urlsafe(12),
         "LEDGER_DB_PASSWORD": _word(),
+        "REDIS_PASSWORD": _word(),
         "AIRFLOW_PORT": "8080",
         "AIRFLOW_BASE_URL": "http://localhost:8080",
         "MAIL_DOMAIN": DEMO_DOMAIN if demo else "",
@@ -53,7 +54,7 @@ def settings(*, demo: bool) -> dict[str, str]:
 
 
 def demo_settings() -> dict[str, str]:
-    names = ("CLO_DB_PASSWORD", "CLO_APP_PASSWORD", "CLO_READER_PASSWORD", "CLO_BACKUP_PASSWORD", "REDIS_PASSWORD")
+    names = ("CLO_DB_PASSWORD", "CLO_APP_PASSWORD", "CLO_READER_PASSWORD", "CLO_BACKUP_PASSWORD")
     return {name: _word() for name in (*names, "CLO_PROBE_PASSWORD")} | {
         "CLO_PROBE_TOTP_SECRET": base64.b32encode(secrets.token_bytes(20)).decode(),
         "CLO_OPS_MODE": "demo",
