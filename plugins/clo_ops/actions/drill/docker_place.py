@@ -13,6 +13,7 @@ from typing import Any
 from clo_ops.actions.drill.container import BACKUP, DATA, MIB, PGDATA, Container, Mount
 from clo_ops.actions.drill.docker_server import DockerServer
 from clo_ops.actions.drill.engine import Engine, Found
+from clo_ops.actions.drill.leftover import begin_anew, remove_standby
 from clo_ops.actions.drill.place import (
     DRILL,
     PREFIX,
@@ -24,6 +25,7 @@ from clo_ops.actions.drill.place import (
     PlaceUnreachable,
     Server,
 )
+from clo_ops.actions.drill.roles import source_of
 from clo_ops.actions.drill.staging import Source, as_tar, directory, unpacked_name
 from clo_ops.findings import CloOpsError
 from clo_ops.policy import DrillSpec, Recovery
@@ -91,6 +93,7 @@ class DockerPlace:
                 "the primary of this drill was started for a restore only and writes too little WAL for a standby",
                 allowed="a drill with the part failover",
             )
+        begin_anew(self.primary(), source_of(self.backup), lambda: remove_standby(self.engine, self.drill))
         self._allow_replication()
         container = self._postgres("standby", [self._data_mount("standby")])
         self._run(container, self._declared_volumes(self.image))

@@ -15,8 +15,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from clo_ops.actions.drill.leftover import begin_anew
 from clo_ops.actions.drill.local_server import LocalServer, account
 from clo_ops.actions.drill.place import ChosenBackup, Labels, PlaceFailed, PlaceGone, Server
+from clo_ops.actions.drill.roles import source_of
 from clo_ops.actions.drill.staging import PIECE, Source, unpacked_name
 from clo_ops.policy import DrillSpec, Recovery
 from clo_ops.probes.pg_programs import program
@@ -74,6 +76,7 @@ class LocalPlace:
             raise PlaceFailed("the primary of this drill was started for a restore only", "a drill with part failover")
         primary = self.primary()
         standby = self._server("standby", primary.programs)
+        begin_anew(primary, source_of(self.backup), standby.remove)
         standby.copy_of(primary, self.recovery.drill.restore_within.total_seconds())
         standby.start(self._settings())
         standby.wait_ready(self.recovery.drill.restore_within.total_seconds())
@@ -150,8 +153,8 @@ def _removed(directory: Path) -> str:
     from clo_ops.actions.drill.application_processes import end_processes
 
     end_processes(directory)
-    for server in directory.glob("*/data/postmaster.pid"):
-        LocalServer.end(server.parent)
+    for server in directory.glob("*/data"):
+        LocalServer.end(server)
     shutil.rmtree(directory)
     return f"cluster {directory}"
 

@@ -22,6 +22,7 @@ from clo_ops.probes.targets import PostgresTarget
 LOOPBACK = "127.0.0.1"
 LOOK_AGAIN = 0.05
 TIMED_OUT = 124
+REPLICATION = "host replication postgres 127.0.0.1/32 scram-sha-256\n"
 # What touches the data directory must be its owner; clients run as the worker, who may read the backup.
 OF_THE_OWNER = frozenset({"pg_ctl", "initdb", "postgres", "pg_basebackup", "pg_controldata", "pg_rewind"})
 # What this process started is waited for by it; another one finds a server by its directory.
@@ -117,8 +118,10 @@ class LocalServer:
     def copy_of(self, primary: LocalServer, timeout: float) -> None:
         """A base backup of ``primary`` with slot and connection of a standby. Raises PlaceFailed."""
         self._make_directory()
-        with (primary.data / "pg_hba.conf").open("a") as hba:
-            hba.write("host replication postgres 127.0.0.1/32 scram-sha-256\n")
+        hba = primary.data / "pg_hba.conf"
+        if REPLICATION not in hba.read_text():
+            with hba.open("a") as file:
+                file.write(REPLICATION)
         primary.run("pg_ctl", "reload", "-s", "-D", str(primary.data), timeout=30)
         options = ["-X", "stream", "-C", "-S", "standby", "-c", "fast", "-R", "--no-sync"]
         done = primary.run(
@@ -151,24 +154,33 @@ class LocalServer:
 
     disconnect = kill
 
+    def remove(self) -> None:
+        """Whatever is there of it, running, half made or not at all."""
+        if self.directory.exists():
+            self.end(self.data)
+            shutil.rmtree(self.directory)
+
     def log(self, lines: int = 40) -> str:
         path = self.directory / "log"
         return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if path.exists() else ""
 
     @staticmethod
     def end(data: Path) -> None:
-        """SIGKILL to the server of ``data`` and all its children; nothing where it does not run."""
+        """SIGKILL to every program that works on ``data``, with its children: the server, or what was copying into it
+        for a worker that was killed. Nothing where none runs.
+        """
         import psutil
 
-        with suppress(OSError, ValueError, IndexError, psutil.NoSuchProcess):
-            server = psutil.Process(int((data / "postmaster.pid").read_text().splitlines()[0]))
-            # A process id is used again: only the server of this very directory is ended.
-            if str(data) in server.cmdline():
-                family = [server, *server.children(recursive=True)]
-                for process in family:
-                    with suppress(psutil.NoSuchProcess):
-                        process.kill()
-                psutil.wait_procs(family, timeout=10)
+        family: list[psutil.Process] = []
+        for process in psutil.process_iter(["name", "cmdline"]):
+            # Only what names this very directory is ended.
+            if process.info["name"] in OF_THE_OWNER and str(data) in (process.info["cmdline"] or ()):
+                with suppress(psutil.NoSuchProcess):
+                    family += [process, *process.children(recursive=True)]
+        for process in family:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(family, timeout=10)
         _started[:] = [child for child in _started if child.poll() is None]
 
     def _make_directory(self) -> None:
