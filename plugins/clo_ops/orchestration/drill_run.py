@@ -8,15 +8,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from clo_ops.findings import Finding, Status, worst
+from clo_ops.findings import Answer, CloOpsError, Finding, Status, worst
 from clo_ops.orchestration import drill_steps
 from clo_ops.orchestration.connections import Connections
-from clo_ops.orchestration.drill import PROCEDURES, RED, Drill, Step
-from clo_ops.orchestration.drill_environment import environment
+from clo_ops.orchestration.drill import PROCEDURES, RED, Drill, Step, failed
+from clo_ops.orchestration.drill_environment import LOOK_BACK, environment
 from clo_ops.orchestration.drill_telling import documented
 from clo_ops.orchestration.recording import carry_out
 from clo_ops.orchestration.run import Run, client_name
@@ -114,17 +114,37 @@ def weekly(run: Run, link: str = "") -> list[Finding]:
     """ED-05 (manual L80, D29): on the policy's day the newest backup is restored for real, contents and meaning proven.
 
     Its own report and bundle are kept as evidence. On other days it is not applicable, with the day in the reason.
+    What drills that were cut short left is removed every day.
     """
     day = run.policy.recovery.drill.weekly_restore_day
     if f"{run.at:%A}".lower() != day:
-        return [_not_today(day)]
+        return [_not_today(day), *_left_overs(run, WEEKLY)]
+    left = _left_overs(run, "M3-08")
     drill = Drill(run, DrillSpec.of(run.policy.recovery, parts=frozenset({"restore"})))
     try:
         for step in RESTORING:
             _told(drill, step)
     finally:
         _told(drill, drill_steps.clean_up)
+    drill.findings += left
     return documented(drill, WEEKLY, link)
+
+
+def _left_overs(run: Run, procedure: str) -> list[Finding]:
+    """What a killed worker left goes on the first end of day after it expired, not only when the next drill begins."""
+    from clo_ops.actions.drill.reaper import reap
+    from clo_ops.rules import left_overs
+
+    now = datetime.now(UTC)
+    earlier = run.ledger.measurements(left_overs.REMOVED, now - LOOK_BACK, now, {"kind": "docker"})
+    seen = any(True for _ in earlier)
+    try:
+        _, answer = reap(run.policy.recovery, now, engine=run.connections.docker)
+    except CloOpsError as error:
+        return [failed(procedure, left_overs.NAME, error)]
+    # An engine's silence is judged here: a drill that follows must not take it for an answer missing of its own.
+    run.keep(Answer(answer.measurements))
+    return left_overs.judge(answer, procedure=procedure, engine_seen=seen)
 
 
 def _told(drill: Drill, step: Step) -> None:

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
 from airflow.sdk import TriggerRule
 
-from clo_ops.findings import Answer, ConfigurationError, CouldNotCheck, Finding, Severity, Status, worst
+from clo_ops.actions.drill.place import Labels, drill_id
+from clo_ops.findings import (
+    Answer,
+    ConfigurationError,
+    CouldNotCheck,
+    Finding,
+    Measurement,
+    Severity,
+    Status,
+    worst,
+)
 from clo_ops.orchestration.coverage import pages
 from clo_ops.orchestration.drill import PROCEDURES, Drill, after, failed, relabelled
 from clo_ops.orchestration.drill_form import form, spec_of
 from clo_ops.orchestration.drill_run import weekly
 from clo_ops.policy import load_policy
+from clo_ops.probes.targets import DockerTarget
 from clo_ops.reports.drill_facts import part_of
 
 POLICY = load_policy(mode="demo")
@@ -161,7 +173,40 @@ def test_the_weekly_test_keeps_apart_what_two_parts_called_by_one_name():
 
 
 @pytest.mark.parametrize("days", [1, 2, 3, 4, 5, 6])
-def test_on_other_days_the_weekly_test_is_not_applicable_and_says_when_it_is(days):
-    (told,) = weekly(SimpleNamespace(policy=POLICY, at=SATURDAY + timedelta(days=days)))
+def test_on_other_days_the_weekly_test_is_not_applicable_and_says_when_it_is(tmp_path, days):
+    told, *left = weekly(an_end_of_day(tmp_path, SATURDAY + timedelta(days=days)))
     assert told.status is Status.NOT_APPLICABLE
     assert "saturday" in told.message
+    assert {one.name for one in left} == {"left-overs of drills"}
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_every_day_what_drills_left_is_removed_and_a_silent_engine_is_no_error_of_the_day(tmp_path, seen):
+    """A Docker engine that never was is not applicable, one that has gone silent warns; either way the rest is done."""
+    labels = Labels(drill_id("dag", "run"), "dag", "run", datetime(2026, 1, 1, tzinfo=UTC)).as_dict("place")
+    left = tmp_path / drill_id("dag", "run")
+    left.mkdir()
+    (left / "labels.json").write_text(json.dumps(labels))
+    (tmp_path / "somebody's").mkdir()
+    run = an_end_of_day(tmp_path, SATURDAY + timedelta(days=1), seen)
+
+    _, local, docker = weekly(run)
+    assert [one.name for one in tmp_path.iterdir()] == ["somebody's"]
+    assert (local.status, local.subject) == (Status.PASS, "local")
+    assert str(left) in local.message
+    assert (docker.subject, docker.status) == ("docker", Status.WARN if seen else Status.NOT_APPLICABLE)
+    assert "no-engine.sock" in docker.message
+    assert run.kept.value("drill.removed", kind="local") == 1
+    assert run.kept.unanswered == ()
+
+
+def an_end_of_day(folder, at, seen=False):
+    """A run of it on a machine without a Docker engine; ``seen``: one answered on an earlier day."""
+    local = POLICY.recovery.local.model_copy(update={"directory": str(folder)})
+    policy = POLICY.model_copy(update={"recovery": POLICY.recovery.model_copy(update={"local": local})})
+    connections = SimpleNamespace(docker=DockerTarget("unix:///nonexistent/no-engine.sock"))
+    earlier = [Measurement("drill.removed", 0, "count", at, {"kind": "docker"})] if seen else []
+    ledger = SimpleNamespace(measurements=lambda *asked: iter(earlier))
+    run = SimpleNamespace(policy=policy, at=at, connections=connections, ledger=ledger, kept=Answer())
+    run.keep = lambda answer: setattr(run, "kept", run.kept + answer)
+    return run
