@@ -10,8 +10,6 @@ from clo_ops.rules.verdicts import Case
 REMOVED = "drill.removed"
 NAME = "left-overs of drills"
 LOOK = "See why the engine does not answer; `docker ps -a --filter label=clo_ops.drill` shows what is left in it."
-    "See why the Docker engine does not answer; `docker ps -a --filter label=clo_ops.drill` shows what is left there."
-)
 
 
 def judge(answer: Answer, *, procedure: str, engine_seen: bool) -> list[Finding]:
