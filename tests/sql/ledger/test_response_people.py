@@ -1,0 +1,109 @@
+"""What a person chose in Required Actions, what a form describes, and which incidents an event stands for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from clo_ops.escalation.desk import Desk
+from clo_ops.escalation.sighting import Sighting
+from clo_ops.findings import ConfigurationError, Severity
+from clo_ops.ledger import Ledger
+from clo_ops.ledger.errors import LedgerConflict
+from clo_ops.orchestration import response_tasks as tasks
+from clo_ops.orchestration.run import Run
+from clo_ops.policy import load_policy
+
+POLICY = load_policy()
+RUN = "manual__1"
+
+
+@pytest.fixture
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+def run(ledger: Ledger, tmp_path: Path, now: datetime) -> Run:
+    key = ledger.open_run("incident_response", RUN, now, "policy", "manual")
+    nobody: Any = None
+    return Run("incident_response", RUN, "task", now, POLICY, nobody, ledger, key)
+
+
+@pytest.fixture
+def two(run: Run, now: datetime) -> list[int]:
+    """Two incidents in the hands of one run."""
+    desk = Desk(run.ledger, POLICY)
+    seen = [Sighting(cause, Severity.P2, cause, "AL-03", now, "99", "90") for cause in ("disk a", "disk b")]
+    numbers = [desk.detect(one).id for one in seen]
+    for number in numbers:
+        run.ledger.set_incident_run(number, RUN)
+    return numbers
+
+
+def rows(run: Run) -> list[Any]:
+    return run.ledger.incidents_of_run(RUN)
+
+
+def event(**payload: Any) -> Any:
+    return SimpleNamespace(extra={"from_trigger": True, "payload": payload})
+
+
+def test_several_events_are_one_run_of_several_incidents_each_once() -> None:
+    events = {"asset": [event(incident=3, cause="a"), event(incident=5, cause="b"), event(incident=3, cause="a")]}
+    assert tasks._of_events({"triggering_asset_events": events}) == [3, 5]
+    assert tasks._of_events({"triggering_asset_events": {}}) == []
+    assert tasks._of_events({}) == []
+
+
+def test_a_form_describes_a_new_incident_or_names_one_there_is(run: Run, now: datetime) -> None:
+    desk = Desk(run.ledger, POLICY)
+    described = replace(run, params={"title": " The site is down ", "severity": "P1", "seen": "by telephone"})
+    (number,) = tasks._of_form(described, desk, now)
+    row = run.ledger.incident(number)
+    assert (row.title, row.severity) == ("The site is down", Severity.P1)
+    assert tasks._of_form(described, desk, now) == [number], "a task tried again opens no second one"
+    assert tasks._of_form(replace(run, params={"incident": number}), desk, now) == [number]
+    with pytest.raises(LedgerConflict, match="no incident 999"):
+        tasks._of_form(replace(run, params={"incident": 999}), desk, now)
+
+
+def test_an_empty_form_is_refused(run: Run, now: datetime) -> None:
+    with pytest.raises(ConfigurationError, match="names no incident and describes none"):
+        tasks._of_form(replace(run, params={"title": "  "}), Desk(run.ledger, POLICY), now)
+
+
+def test_i_take_it_takes_every_incident_of_the_run(run: Run, two: list[int]) -> None:
+    tasks._act(run, tasks.TAKE, "ada", {"note": "", "severity": "unchanged"})
+    assert [one.acknowledged_by for one in rows(run)] == ["ada", "ada"]
+
+
+def test_a_new_severity_needs_its_reason(run: Run, two: list[int]) -> None:
+    tasks._act(run, tasks.TAKE, "ada", {"note": " ", "severity": "P3"})
+    assert {one.severity for one in rows(run)} == {Severity.P2}
+    assert "asked for severity P3 without a reason" in [one.detail for one in run.ledger.timeline(two[0])][-2]
+    tasks._act(run, tasks.TAKE, "ada", {"note": "one user only", "severity": "P3"})
+    assert {one.severity for one in rows(run)} == {Severity.P3}
+
+
+def test_restored_stays_open_and_not_an_incident_closes_with_the_note(run: Run, two: list[int]) -> None:
+    tasks._act(run, tasks.RESTORED, "ada", {"note": "restarted"})
+    assert all(one.open and one.mitigated_at for one in rows(run))
+    tasks._act(run, tasks.NOTHING, "ada", {"note": "a test of ours"})
+    assert {one.close_reason for one in rows(run)} == {"Not an incident: a test of ours"}
+    tasks._act(run, tasks.RESOLVED, "bob", {})
+    assert {one.closed_by for one in rows(run)} == {"ada"}, "what is over is left as it is"
+
+
+def test_what_came_from_outside_is_no_markup_in_the_question(run: Run, now: datetime) -> None:
+    desk = Desk(run.ledger, POLICY)
+    title = "![x](http://evil.test/y) <b>**bold**"
+    one = desk.detect(Sighting("markup", Severity.P2, title, "AL-03", now, "[click](javascript:1)", "90"))
+    told = tasks._story(run, one, "https://airflow.test/clo-ops/incidents/1")
+    assert "\\!\\[x\\]\\(http://evil.test/y\\) \\<b\\>\\*\\*bold" in told
+    assert "](javascript" not in told
