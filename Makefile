@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Both prepare .venv themselves; see docs/install.md.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dr-drill stop status test check lint policy ladder coverage migrate ledger break mend compose-env bench lock clean ready
+.PHONY: help demo dr-drill stop status test check lint policy ladder prometheus-rules coverage migrate ledger break mend compose-env bench lock clean ready
 
 # The first Python that is new enough; override with `make PYTHON=/path/to/python3.12 ...`.
 PYTHON ?= $(shell for p in python3 python3.12 python3.13 python3.11 python3.14; do \
@@ -48,6 +48,9 @@ policy: ready ## the manual's figures as loaded, with next month's calendar
 
 ladder: ready ## who would be told what and when (SEVERITY=P1 AT=2026-11-23T08:00)
 	@PYTHONPATH=plugins $(VENV) -m clo_ops.escalation.ladder $(if $(SEVERITY),--severity $(SEVERITY)) $(if $(AT),--at $(AT))
+
+prometheus-rules: ready ## the alert rules for Prometheus and the route for Alertmanager (INTO=directory)
+	@PYTHONPATH=plugins $(VENV) -m clo_ops.reports.alerting_files $(or $(INTO),$(STATE)/prometheus)
 
 coverage: ready ## every procedure with its DAG and task; renews the pages made from the DAGs
 	@$(AIRFLOW) $(VENV) -m clo_ops.orchestration.coverage
