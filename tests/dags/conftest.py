@@ -171,6 +171,10 @@ def _policy_with_trials(directory: Path) -> Path:
         for number, dag in enumerate(TRIALS, start=1):
             cadences.write(CADENCE.format(dag=dag, done_by=DONE_BY.get(dag, "10 min")))
             entries.write(ENTRY.format(id=f"TR-{number:02d}", dag=dag))
+    alerting = directory / "alerting.yaml"
+    settled = "  stable_for: 10 min\n"
+    assert settled in alerting.read_text()
+    alerting.write_text(alerting.read_text().replace(settled, "  stable_for: 15 s\n"))
     return directory
 
 
@@ -186,6 +190,7 @@ def _settings(policy: Path, trials: Path, spare: Path) -> dict[str, str]:
     ]
     return {
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,op:op,viewer:viewer",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "3",
         "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "1",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": str(HEARTBEAT_TIMEOUT),

@@ -1,0 +1,223 @@
+"""From a breach to a person and back to quiet: the demo system is broken, and everything else is the real thing.
+
+One incident is followed through the whole file, in order: found, told, taken by the signed link, resolved on its page.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clo_ops.findings import Status
+from demo import switches
+from demo.stack import control
+from demo.stack.processes import Process
+
+DAG = "incident_response"
+CAUSE = "alert:failed_calculations:"
+MAIL = ("Failed portfolio calculations", "opened")
+
+
+class Answers(urllib.request.HTTPRedirectHandler):
+    """A browser that shows a redirect instead of following it."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+class Pages:
+    """The pages of incidents, as somebody with or without a login sees them."""
+
+    def __init__(self, stack: Any) -> None:
+        self.base = stack.api.base_url
+        self._opener = urllib.request.build_opener(Answers, urllib.request.ProxyHandler({}))
+        self._tokens: dict[str, str] = {}
+
+    def ask(self, method: str, path: str, user: str = "", *, origin: str | None = None, **form: str) -> tuple[int, str]:
+        path = path.removeprefix(self.base)
+        headers = {"Origin": self.base if origin is None else origin}
+        if user:
+            headers["Cookie"] = f"_token={self._token(user)}"
+        data = urllib.parse.urlencode(form).encode() if method == "POST" else None
+        request = urllib.request.Request(self.base + path, data=data, method=method, headers=headers)  # noqa: S310 (http)
+        try:
+            with self._opener.open(request, timeout=60) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return refused.code, refused.read().decode()
+
+    def _token(self, user: str) -> str:
+        if user not in self._tokens:
+            body = json.dumps({"username": user, "password": user}).encode()
+            kind = {"Content-Type": "application/json"}
+            request = urllib.request.Request(f"{self.base}/auth/token", data=body, headers=kind)  # noqa: S310 (http)
+            with self._opener.open(request, timeout=60) as answer:
+                self._tokens[user] = json.load(answer)["access_token"]
+        return self._tokens[user]
+
+
+@pytest.fixture(scope="module")
+def pages(stack):
+    passwords = stack.state / "airflow" / "passwords.json"
+    known = json.loads(passwords.read_text())
+    passwords.write_text(json.dumps(known | {"op": "op", "viewer": "viewer"}))
+    return Pages(stack)
+
+
+def incidents_of(stack, cause=CAUSE):
+    with stack.ledger() as ledger:
+        return [one for one in ledger.recent_incidents() if one.cause == cause]
+
+
+@pytest.fixture(scope="module")
+def incident(stack):
+    """The one that switching the fault on leads to; its number."""
+    switches.switch_on(stack.state, "failing-calculations")
+    try:
+        (found,) = stack.until(lambda: incidents_of(stack), "the incident of the fault")
+        yield found.id
+    finally:
+        switches.switch_off(stack.state, "failing-calculations")
+
+
+@pytest.fixture(scope="module")
+def run_id(stack, incident):
+    return stack.until(lambda: row(stack, incident).dag_run, "the run that works on it")
+
+
+@pytest.fixture(scope="module")
+def link(stack, incident):
+    """The signed link in the primary's mail."""
+    mails = stack.until(lambda: stack.mails(*MAIL, "/take/"), "the mail with the link")
+    mail = next(one for one in mails if "system-administrator@" in one["To"])
+    text = mail.get_body(("html",)).get_content()
+    return html.unescape(re.search(r'href="([^"]+/take/[^"]+)"', text).group(1))
+
+
+def children(process):
+    """The processes it has started: the triggers run in one of their own."""
+    listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return [one for one in map(Process.of, map(int, listed)) if one]
+
+
+def row(stack, number):
+    with stack.ledger() as ledger:
+        return ledger.incident(number)
+
+
+def kinds(stack, number):
+    with stack.ledger() as ledger:
+        return [one.kind for one in ledger.timeline(number)]
+
+
+def test_the_breach_is_one_incident_and_starts_its_run_at_once(stack, incident, run_id):
+    assert run_id.startswith("asset_triggered__")
+    assert row(stack, incident).severity == "P2"
+    done = ("incidents_taken_up", "severity_and_clocks", "acted_at_once", "on_call_now", "gather")
+    stack.until(lambda: all(stack.api.tasks(DAG, run_id)[one] == "success" for one in done), "the first tasks")
+    assert kinds(stack, incident).count("diagnosed") == 2, "what was seen, and the diagnostics gathered"
+
+
+def test_waiting_for_a_person_holds_no_worker(stack, run_id):
+    stack.until(lambda: stack.api.tasks(DAG, run_id)["who_takes_it"] == "deferred", "the question")
+    asked = stack.api._send("GET", f"/api/v2/dags/{DAG}/dagRuns/{urllib.parse.quote(run_id)}/hitlDetails")
+    (question,) = asked["hitl_details"]
+    assert question["options"] == ["I take it"]
+    assert "Failed portfolio calculations" in question["subject"]
+
+
+def test_who_may_not_look_sees_nothing_and_who_may_not_act_is_refused(stack, pages, incident):
+    page = f"/clo-ops/incidents/{incident}"
+    assert pages.ask("GET", page)[0] == 401
+    assert pages.ask("GET", "/clo-ops/incidents")[0] == 401
+    assert pages.ask("POST", f"{page}/take")[0] == 401
+    status, seen = pages.ask("GET", page, "viewer")
+    assert status == 200
+    assert "Failed portfolio calculations" in seen
+    assert "<form" not in seen
+    for act in ("take", "update", "note", "severity", "restored", "resolve"):
+        assert pages.ask("POST", f"{page}/{act}", "viewer", text="x", severity="P1")[0] == 403, act
+    assert row(stack, incident).acknowledged_at is None
+
+
+def test_a_form_of_another_site_is_refused(stack, pages, incident):
+    page = f"/clo-ops/incidents/{incident}"
+    assert pages.ask("POST", f"{page}/take", "op", origin="https://elsewhere.test")[0] == 403
+    assert pages.ask("POST", f"{page}/take", "op", origin="")[0] == 403
+    assert row(stack, incident).acknowledged_at is None
+
+
+def test_opening_the_link_takes_nothing_and_a_changed_link_is_refused(stack, pages, incident, link):
+    status, seen = pages.ask("GET", link)
+    assert status == 200
+    assert "I take it, as System Administrator on duty" in seen
+    assert row(stack, incident).acknowledged_at is None
+    body, mac = link.rsplit(".", 1)
+    changed = ("B" if mac[0] == "A" else "A") + mac[1:]
+    assert pages.ask("POST", f"{body}.{changed}")[0] == 410
+    assert row(stack, incident).acknowledged_at is None
+
+
+def test_the_watch_killed_while_the_value_is_over_its_level_opens_no_second_incident(stack, incident):
+    before = beat(stack)
+    triggerer = stack.launch.stack.process("airflow-triggerer")
+    stack.kill(*children(triggerer), triggerer)
+    control.start_service(stack.launch.stack, "airflow-triggerer")
+    stack.until(lambda: beat(stack) > before, "the watch at work again")
+    after = beat(stack)
+    stack.until(lambda: beat(stack) > after, "another look of it")
+    assert [one.id for one in incidents_of(stack)] == [incident]
+    assert kinds(stack, incident).count("opened") == 1
+
+
+def beat(stack):
+    with stack.ledger() as ledger:
+        return ledger.heartbeats()["watch"].at
+
+
+def test_the_link_takes_it_once(stack, pages, incident, link):
+    status, said = pages.ask("POST", link)
+    assert (status, "is taken by System Administrator on duty" in said) == (200, True)
+    assert row(stack, incident).acknowledged_by == "System Administrator on duty"
+    assert pages.ask("POST", link)[0] == 410
+    assert pages.ask("GET", link)[0] == 410
+    assert kinds(stack, incident).count("acknowledged") == 1
+
+
+def test_taken_elsewhere_the_question_ends_by_itself_and_the_next_is_asked(stack, run_id, incident):
+    stack.until(lambda: stack.api.tasks(DAG, run_id)["service_restored"] == "deferred", "the next question")
+    assert stack.api.tasks(DAG, run_id)["who_takes_it"] == "success"
+
+
+def test_required_actions_of_airflow_count_as_well(stack, run_id, incident):
+    path = f"/api/v2/dags/{DAG}/dagRuns/{urllib.parse.quote(run_id)}/taskInstances/service_restored/-1/hitlDetails"
+    answer = {"chosen_options": ["Service restored"], "params_input": {"note": "worker <restarted>", "severity": "P3"}}
+    stack.api._send("PATCH", path, answer)
+    stack.until(lambda: row(stack, incident).mitigated_at, "service restored on record")
+    assert row(stack, incident).severity == "P3"
+    assert "severity_lowered" in kinds(stack, incident)
+    stack.until(lambda: stack.api.tasks(DAG, run_id)["is_it_over"] == "deferred", "the last question")
+
+
+def test_resolved_on_its_page_everybody_hears_the_all_clear_and_the_run_ends(stack, pages, run_id, incident):
+    page = f"/clo-ops/incidents/{incident}"
+    assert pages.ask("POST", f"{page}/resolve", "op", text="  ")[0] == 422
+    assert pages.ask("POST", f"{page}/resolve", "op", text="worker restarted <b>")[0] == 303
+    assert row(stack, incident).closed_by == "op"
+    switches.switch_off(stack.state, "failing-calculations")
+    stack.until(lambda: stack.mails("Failed portfolio calculations", "all clear"), "the all-clear")
+    state, tasks = stack.whole_run(DAG, run_id)
+    findings = {one.procedure: one for one in stack.findings(DAG, run_id)}
+    assert set(findings) == {f"IR-{number:02d}" for number in range(1, 11)}
+    red = [one.message for one in findings.values() if one.status in (Status.FAIL, Status.UNKNOWN)]
+    assert (state, red) == ("success", []), (tasks, red)
+    assert "<restarted>" not in pages.ask("GET", page, "viewer")[1]
