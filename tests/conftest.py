@@ -29,6 +29,7 @@ def pytest_configure() -> None:
 TOGETHER = {"drill": "drills", "drill_whole": "drills", "drill_failover": "drills", "backups": "drills"}
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several workers (pytest-xdist) a folder stays with one of them: what it starts is started once."""
     for item in items:
