@@ -94,7 +94,10 @@ class Alertmanager(_Program):
 
 
 class Prometheus(_Program):
-    """``glob`` is the section global of its configuration; empty for Prometheus' own defaults (every minute)."""
+    """``glob`` is the section global of its configuration; empty for Prometheus' own defaults (every minute).
+
+    What is still firing it sends anew every ``resend``; the default is Prometheus' own.
+    """
 
     name = "prometheus"
 
@@ -106,8 +109,10 @@ class Prometheus(_Program):
         rules: Path,
         alertmanager: int,
         glob: dict[str, str] | None = None,
+        resend: str = "1m",
     ) -> None:
         super().__init__(directory)
+        self.resend = resend
         facts = {
             "global": glob or {},
             "rule_files": [str(rules)],
@@ -121,5 +126,6 @@ class Prometheus(_Program):
         return [
             f"--config.file={self.file}",
             f"--storage.tsdb.path={self.directory}/data",
+            f"--rules.alert.resend-delay={self.resend}",
             f"--web.listen-address={LOOPBACK}:{self.port}",
         ]

@@ -86,18 +86,18 @@ def receiver(severity: Severity) -> str:
 
 
 def _receivers(policy: Policy, where: Where, at: datetime) -> Iterable[dict[str, Any]]:
-    back = {
-        "url": where.webhook,
-        "send_resolved": True,
-        "http_config": {"authorization": {"type": "Bearer", "credentials_file": where.token_file}},
-    }
-    yield {"name": "clo-ops", "webhook_configs": [back]}
+    yield {"name": "clo-ops", "webhook_configs": [_back(where)]}
     for severity in Severity:
-        one: dict[str, Any] = {"name": receiver(severity), "webhook_configs": [back]}
+        one: dict[str, Any] = {"name": receiver(severity), "webhook_configs": [_back(where)]}
         told = at_once(policy, severity, at)
         if where.smarthost and told:
             one["email_configs"] = [{"to": address, "send_resolved": True} for address in told]
         yield one
+
+
+def _back(where: Where) -> dict[str, Any]:
+    secret = {"authorization": {"type": "Bearer", "credentials_file": where.token_file}}
+    return {"url": where.webhook, "send_resolved": True, "http_config": secret}
 
 
 def at_once(policy: Policy, severity: Severity, at: datetime) -> list[str]:
