@@ -161,7 +161,7 @@ def _name(alert: Alert) -> str:
 
 def _sighting(alert: Alert, policy: Policy, now: datetime) -> Sighting:
     ours = _rule(alert, policy)
-    procedure = PROCEDURE if ours is None else next(one for one in ours[1].procedures if one.startswith("AL-"))
+    procedure = PROCEDURE if ours is None else min(ours[1].procedures, key=lambda one: not one.startswith("AL-"))
     entry = policy.procedures[procedure]
     facts = _of_others(alert) if ours is None else _of_ours(alert, ours[1], policy)
     return Sighting(

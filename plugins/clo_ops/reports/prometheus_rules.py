@@ -162,7 +162,7 @@ def _missing(
 
 
 def expected_series(threshold: Threshold, policy: Policy) -> Iterator[dict[str, str]]:
-    """The series there must be: those of the hosts, mounts and endpoints of policy, as the watch expects them."""
+    """The series there must be: those of the hosts, mounts, endpoints and logs of policy, as the watch expects them."""
     if threshold.per == ("host",):
         yield from ({"host": host.name} for host in policy.hosts)
     elif threshold.per == ("host", "mount"):
@@ -171,6 +171,8 @@ def expected_series(threshold: Threshold, policy: Policy) -> Iterator[dict[str, 
         yield from ({"endpoint": one.name} for one in policy.endpoints if not one.authenticated)
     elif threshold.per == ("pool",):
         yield {"pool": "server"}
+    elif threshold.per == ("source",):
+        yield from ({"source": one.name} for one in policy.alerting.error_logs)
     elif not threshold.per:
         yield {}
 

@@ -17,7 +17,7 @@ from clo_ops.findings import CloOpsError, Severity
 from clo_ops.ledger.errors import LedgerConflict
 from clo_ops.orchestration.links import PAGES, LinkRefused, Taking, secret, verify
 from clo_ops.policy import load_policy
-from clo_ops.web import pages
+from clo_ops.web import alertmanager, pages
 from clo_ops.web.access import at_desk, may_act, may_read, prefix, same_origin
 
 log = logging.getLogger(__name__)
@@ -25,6 +25,7 @@ app = FastAPI(title="CLO Ops", docs_url=None, redoc_url=None, openapi_url=None)
 READS = [Depends(may_read)]
 ACTS = [Depends(may_act), Depends(same_origin)]
 Text = Annotated[str, Form(max_length=pages.LONGEST)]
+app.include_router(alertmanager.router(at_desk))
 
 
 @app.exception_handler(CloOpsError)

@@ -266,6 +266,14 @@ def test_what_will_never_be_right_is_a_4xx_and_what_may_be_is_a_5xx(
     assert httpx.post(url, content=body(alert(now)), headers=right, trust_env=False).status_code == 503
 
 
+# What Airflow's own API server imports on the way warns of what is deprecated in it.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:Using `httpx` with")
+def test_the_route_is_in_the_app_that_airflow_mounts() -> None:
+    from clo_ops.web.app import app
+
+    assert ("/alertmanager", {"POST"}) in [(one.path, one.methods) for one in app.routes if hasattr(one, "methods")]
+
+
 class Counter(BaseHTTPRequestHandler):
     """Failed logins as Prometheus scrapes them."""
 
