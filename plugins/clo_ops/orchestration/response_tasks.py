@@ -83,7 +83,8 @@ class TakeUpOperator(BaseOperator):
         now = datetime.now(UTC)
         with open_run(context, self.task_id) as run:
             at_desk = desk(run.ledger, run.policy)
-            numbers = _of_events(context) or _of_form(run, at_desk, now)
+            told_of = _of_events(context)
+            numbers = _not_in_hand(run, told_of) if told_of else _of_form(run, at_desk, now)
             for number in numbers:
                 run.ledger.set_incident_run(number, run.run_id)
             at_desk.cycle(now)
@@ -96,6 +97,11 @@ def _of_events(context: Mapping[str, Any]) -> list[int]:
     events = context.get("triggering_asset_events") or {}
     payloads = [event.extra.get("payload", {}) for one in events.values() for event in one]
     return list(dict.fromkeys(int(one["incident"]) for one in payloads if "incident" in one))
+
+
+def _not_in_hand(run: Run, numbers: Sequence[int]) -> list[int]:
+    """An event may come twice, from a watch that was killed between; what another run works on is left to it."""
+    return [one for one in numbers if run.ledger.incident(one).dag_run in ("", run.run_id)]
 
 
 def _of_form(run: Run, at_desk: Desk, now: datetime) -> list[int]:

@@ -15,6 +15,7 @@ from clo_ops.orchestration.connections import Connections
 from clo_ops.policy import load_policy
 
 if TYPE_CHECKING:
+    from clo_ops.ledger import IncidentRow
     from clo_ops.orchestration.watch import Look, Watch
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ class Standing:
     def __init__(self) -> None:
         self._watch: Watch | None = None
         self._closers: list[Any] = []
+        self._announced: set[int] = set()
 
     def look(self, now: datetime) -> Look | None:
         """One look; None, and a line in the log, where our own ledger or configuration does not let us."""
@@ -38,6 +40,18 @@ class Standing:
             log.exception("the watch could not look")
             self.close()
             return None
+
+    def unattended(self, now: datetime) -> list[IncidentRow]:
+        """The open incidents no run works on, whoever opened them; each once, as long as this process lives."""
+        try:
+            ledger = self._watch.ledger if self._watch else None
+            known = ledger.open_incidents(now) if ledger else []
+        except Exception:
+            log.exception("the watch cannot see which incidents are open")
+            return []
+        found = [one for one in known if not one.dag_run and one.id not in self._announced]
+        self._announced |= {one.id for one in found}
+        return found
 
     def close(self) -> None:
         self._watch = None
@@ -65,7 +79,7 @@ class Standing:
 
 
 class AlertWatch(BaseEventTrigger):
-    """Looks every ``policy.alerting.watch.every`` and yields an event for each incident it opened."""
+    """Looks every ``policy.alerting.watch.every``; yields an event for each incident that no run works on yet."""
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         return "clo_ops.orchestration.watch_trigger.AlertWatch", {}
@@ -75,9 +89,9 @@ class AlertWatch(BaseEventTrigger):
         try:
             while True:
                 began = asyncio.get_running_loop().time()
-                look = await asyncio.to_thread(standing.look, datetime.now(UTC))
-                for one in look.opened if look else ():
-                    payload = {"incident": one.incident, "cause": one.cause, "severity": one.severity}
+                await asyncio.to_thread(standing.look, datetime.now(UTC))
+                for one in await asyncio.to_thread(standing.unattended, datetime.now(UTC)):
+                    payload = {"incident": one.id, "cause": one.cause, "severity": one.severity.value}
                     yield TriggerEvent(payload)  # type: ignore[no-untyped-call] # Airflow's own
                 spent = asyncio.get_running_loop().time() - began
                 every = load_policy().alerting.watch.every.total_seconds()

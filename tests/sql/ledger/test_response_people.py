@@ -17,6 +17,7 @@ from clo_ops.ledger import Ledger
 from clo_ops.ledger.errors import LedgerConflict
 from clo_ops.orchestration import response_tasks as tasks
 from clo_ops.orchestration.run import Run
+from clo_ops.orchestration.watch_trigger import Standing
 from clo_ops.policy import load_policy
 
 POLICY = load_policy()
@@ -59,6 +60,21 @@ def test_several_events_are_one_run_of_several_incidents_each_once() -> None:
     assert tasks._of_events({"triggering_asset_events": events}) == [3, 5]
     assert tasks._of_events({"triggering_asset_events": {}}) == []
     assert tasks._of_events({}) == []
+
+
+def test_an_event_that_comes_twice_takes_nothing_from_the_run_that_has_it(run: Run, two: list[int]) -> None:
+    run.ledger.set_incident_run(two[0], "asset_triggered__first")
+    assert tasks._not_in_hand(run, two) == [two[1]]
+
+
+def test_the_watch_announces_each_incident_without_a_run_once(run: Run, two: list[int], now: datetime) -> None:
+    """Whoever opened it: a red run's is not the watch's own."""
+    late = Desk(run.ledger, POLICY).detect(Sighting("failed:x", Severity.P2, "x failed", "DM-01", now, "red", "green"))
+    standing = Standing()
+    assert standing.unattended(now) == [], "before its first look it has no ledger"
+    standing._watch = SimpleNamespace(ledger=run.ledger)  # type: ignore[assignment]
+    assert [one.id for one in standing.unattended(now)] == [late.id], "the two have their run"
+    assert standing.unattended(now) == []
 
 
 def test_a_form_describes_a_new_incident_or_names_one_there_is(run: Run, now: datetime) -> None:
