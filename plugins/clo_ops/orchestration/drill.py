@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 RED = (Status.FAIL, Status.UNKNOWN)
 FACT = "drill.fact"
+# Databases grow: what was seen years ago says little about the room that is needed now.
+LOOK_BACK = timedelta(days=400)
 # No procedure of the manual: whether the drill itself can be believed. It is on record under this name.
 SELF_TEST = "self-test"
 
@@ -74,7 +76,15 @@ class Drill:
 
         run, engine = self.run, self.run.connections.docker
         backup = self.choice.backup
-        return open_place(self.spec, run.policy, backup, dag_id=run.dag_id, run_id=run.run_id, engine=engine)
+        dag, name = run.dag_id, run.run_id
+        return open_place(self.spec, run.policy, backup, dag_id=dag, run_id=name, engine=engine, largest=self.largest)
+
+    @cached_property
+    def largest(self) -> int:
+        """Bytes of the largest database earlier drills restored: a manifest may know less than what was seen."""
+        now = datetime.now(UTC)
+        sizes = self.run.ledger.measurements("drill.database.size", now - LOOK_BACK, now)
+        return int(max((one.value for one in sizes), default=0))
 
     def _recorded(self, name: str) -> str:
         answer = self.run.ledger.answer(self.run.ledger_run, "M3-01")

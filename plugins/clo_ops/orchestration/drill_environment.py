@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from clo_ops.findings import CloOpsError, Finding, worst
 from clo_ops.orchestration.drill import RED, Drill, backup_facts, failed, passed
-
-# Databases grow: what was seen years ago says little about the room that is needed now.
-LOOK_BACK = timedelta(days=400)
 
 
 def environment(drill: Drill) -> list[Finding]:
@@ -61,15 +58,8 @@ def _guarded(drill: Drill) -> list[Finding]:
     if drill.place.isolation:
         drill.fact("isolation", drill.place.isolation)
     backup, production = drill.choice.backup, run.connections.postgres
-    answer = before(drill.place, recovery, backup, production, largest=_largest(drill))
+    answer = before(drill.place, recovery, backup, production, largest=drill.largest)
     return judge_before(run.keep(answer), recovery.guard)
-
-
-def _largest(drill: Drill) -> int:
-    """Bytes of the largest database earlier drills restored: a manifest may know less than what was seen."""
-    now = datetime.now(UTC)
-    sizes = drill.run.ledger.measurements("drill.database.size", now - LOOK_BACK, now)
-    return int(max((one.value for one in sizes), default=0))
 
 
 def _started(drill: Drill) -> list[Finding]:

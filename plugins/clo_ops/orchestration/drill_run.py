@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from clo_ops.findings import Answer, CloOpsError, Finding, Status, worst
 from clo_ops.orchestration import drill_steps
 from clo_ops.orchestration.connections import Connections
-from clo_ops.orchestration.drill import PROCEDURES, RED, Drill, Step, failed
-from clo_ops.orchestration.drill_environment import LOOK_BACK, environment
+from clo_ops.orchestration.drill import LOOK_BACK, PROCEDURES, RED, Drill, Step, failed
+from clo_ops.orchestration.drill_environment import environment
 from clo_ops.orchestration.drill_telling import documented
 from clo_ops.orchestration.recording import carry_out
 from clo_ops.orchestration.run import Run, client_name

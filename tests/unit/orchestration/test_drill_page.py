@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from airflow.sdk import TriggerRule
 
-from clo_ops.actions.drill.place import Labels, drill_id
+from clo_ops.actions.drill.place import ChosenBackup, Labels, drill_id
 from clo_ops.findings import (
     Answer,
     ConfigurationError,
@@ -25,8 +25,9 @@ from clo_ops.orchestration.drill import PROCEDURES, Drill, after, failed, relabe
 from clo_ops.orchestration.drill_form import form, spec_of
 from clo_ops.orchestration.drill_run import weekly
 from clo_ops.policy import load_policy
-from clo_ops.probes.targets import DockerTarget
+from clo_ops.probes.targets import BackupRepository, DockerTarget
 from clo_ops.reports.drill_facts import part_of
+from clo_ops.rules.room import needed_room
 
 POLICY = load_policy(mode="demo")
 SATURDAY = datetime(2026, 11, 21, 18, 0, tzinfo=UTC)
@@ -170,6 +171,25 @@ def test_the_weekly_test_keeps_apart_what_two_parts_called_by_one_name():
     assert len({(one.name, one.subject) for one in told}) == 2
     assert {one.procedure for one in told} == {"ED-05"}
     assert [part_of(one) for one in told] == ["M3-01", "M3-02"]
+
+
+@pytest.mark.parametrize("seen", [0, 10**9])
+def test_the_place_is_as_large_as_earlier_drills_were_where_the_manifest_knows_of_less(seen):
+    """What the guard counts is what memory, or the volume, is sized by."""
+    backup = ChosenBackup(BackupRepository("file:///nowhere"), "clo.dump", "clo", 15, database_bytes=10**8)
+    earlier = [Measurement("drill.database.size", size, "bytes", SATURDAY) for size in (1.0, float(seen))]
+    run = SimpleNamespace(
+        policy=POLICY,
+        dag_id="dag",
+        run_id="run",
+        connections=SimpleNamespace(docker=None),
+        ledger=SimpleNamespace(measurements=lambda *asked: iter(earlier)),
+    )
+    drill = Drill(run, spec_of(POLICY, {**defaults(), "parts": ["restore"]}))
+    drill.__dict__["choice"] = SimpleNamespace(backup=backup)
+    needed = needed_room(max(seen, 10**8), POLICY.recovery.guard, feeds_standby=False)
+    assert drill.place.needed == needed
+    assert drill.place._data_mount("primary").size == 2 * needed
 
 
 @pytest.mark.parametrize("days", [1, 2, 3, 4, 5, 6])

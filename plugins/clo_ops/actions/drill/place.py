@@ -203,11 +203,13 @@ def open_place(
     run_id: str,
     engine: DockerTarget | None = None,
     now: datetime | None = None,
+    largest: int = 0,
 ) -> Place:
     """The place of this run: nothing is started, looked for or asked until one of its methods is called.
 
     ``engine`` is the Docker engine of the connection clo_docker, the policy's when left out. ``now`` is when the place
-    is made, from which its expiry counts; the wall clock when left out.
+    is made, from which its expiry counts; the wall clock when left out. ``largest`` is the largest database earlier
+    drills restored, in bytes: memory or volume is made for it where the manifest knows of less.
     """
     made = now or datetime.now(UTC)
     labels = Labels(drill_id(dag_id, run_id), dag_id, run_id, made + policy.recovery.drill.expires)
@@ -219,4 +221,4 @@ def open_place(
     from clo_ops.actions.drill.engine import Engine
 
     reached = Engine(engine or DockerTarget(policy.recovery.docker.engine))
-    return DockerPlace(spec, policy.recovery, backup, labels, reached)
+    return DockerPlace(spec, policy.recovery, backup, labels, reached, largest=largest)
