@@ -6,7 +6,8 @@ other is known by its fingerprint. The same alert delivered twice is one sightin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
@@ -63,6 +64,8 @@ class Notification(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     version: Literal["4"]
+    group: Annotated[str, Field(alias="groupKey")] = ""
+    left_out: Annotated[int, Field(alias="truncatedAlerts")] = 0
     alerts: Annotated[tuple[Alert, ...], Field(max_length=MOST_ALERTS)]
 
 
@@ -101,7 +104,7 @@ def translate(notification: Notification, policy: Policy, now: datetime) -> Tran
     """Sightings, the gravest of each cause, and all-clears; a cause that still fires at another level is not over."""
     alive = any(one.labels.get("alertname") in {ALIVE, "Watchdog"} for one in notification.alerts)
     alerts = [one for one in notification.alerts if one.labels.get("alertname") not in {ALIVE, "Watchdog"}]
-    seen: dict[str, Sighting] = {}
+    seen: dict[str, Sighting] = {one.cause: one for one in _left_out(notification, policy, now)}
     for one in (alert for alert in alerts if alert.status == "firing"):
         sighting = _sighting(one, policy, now)
         if sighting.cause not in seen or sighting.severity.value < seen[sighting.cause].severity.value:
@@ -139,6 +142,23 @@ def _cleared(desk: Desk, one: Cleared) -> bool:
     if known is None or known.opened_at > one.at:
         return False
     return desk.clear(one.cause, one.at, one.reason) is not None
+
+
+def _left_out(notification: Notification, policy: Policy, now: datetime) -> Iterator[Sighting]:
+    """Alertmanager sent fewer alerts than there are: which ones nobody here knows, so a person must look."""
+    if notification.left_out > 0:
+        entry = policy.procedures[PROCEDURE]
+        yield Sighting(
+            cause=f"alertmanager:left out:{hashlib.sha256(notification.group.encode()).hexdigest()[:16]}",
+            severity=Severity.P2,
+            title="Alertmanager has more alerts than it sent",
+            procedure=PROCEDURE,
+            at=now,
+            observed=f"{notification.left_out} alert(s) of the group {notification.group[:TITLE]} were left out",
+            allowed="every alert in the notification",
+            manual=f"{' / '.join(entry.section)} ({entry.lines})",
+            first_action="Look at the group in Alertmanager itself; group by more labels, or raise max_alerts.",
+        )
 
 
 def _rule(alert: Alert, policy: Policy) -> tuple[str, Threshold] | None:

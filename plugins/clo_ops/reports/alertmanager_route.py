@@ -20,6 +20,8 @@ from clo_ops.rules.rota import people
 
 # Alertmanager forgets what it told after 120 h, and would repeat it then all the same.
 LONGEST_REPEAT = timedelta(days=5)
+# More than fit in one notification are counted in it, and told as such.
+MOST_AT_ONCE = 1000
 HEAD = """\
 # Made from include/policy by `make prometheus-rules`: edit that, not this file.
 # Checked with: amtool check-config alertmanager.yml
@@ -97,7 +99,7 @@ def _receivers(policy: Policy, where: Where, at: datetime) -> Iterable[dict[str,
 
 def _back(where: Where) -> dict[str, Any]:
     secret = {"authorization": {"type": "Bearer", "credentials_file": where.token_file}}
-    return {"url": where.webhook, "send_resolved": True, "http_config": secret}
+    return {"url": where.webhook, "send_resolved": True, "max_alerts": MOST_AT_ONCE, "http_config": secret}
 
 
 def at_once(policy: Policy, severity: Severity, at: datetime) -> list[str]:

@@ -201,6 +201,13 @@ def test_more_alerts_than_one_notification_may_hold_are_refused(now: datetime) -
         understood(body(*[alert(now)] * (MOST_ALERTS + 1)))
 
 
+def test_alerts_that_were_left_out_are_an_incident_themselves(desk: Desk, now: datetime) -> None:
+    cut = json.loads(body(alert(now))) | {"truncatedAlerts": 7}
+    said = translate(understood(json.dumps(cut).encode()), POLICY, now)
+    assert receive(desk, said, now)["seen"] == 2
+    assert "7 alert(s)" in next(one for one in said.seen if "left out" in one.cause).observed
+
+
 @contextmanager
 def served(desk: Desk, secret: str = SECRET) -> Iterator[str]:
     """The route on a real HTTP server."""
