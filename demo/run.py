@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -59,11 +58,10 @@ def main() -> int:
 
 
 def demo(say: Progress) -> int:
-    launch, started = Launch(STATE, say), datetime.now(UTC)
+    launch = Launch(STATE, say)
     with leaving_at_once():
         api = launch.up(DAG)
     everything_off(launch)
-    close_incidents_before(started, launch, say)
     healthy = run_morning(api, launch, say, "a healthy morning")
     complaints = complaints_of_a_healthy(healthy)
     with faults_on(launch, say):
@@ -124,21 +122,6 @@ def close_incidents(launch: Launch) -> None:
         desk = Desk(ledger, load_policy(mode="demo"))
         for one in ledger.open_incidents(now):
             desk.resolve(one.id, "make demo", "every fault of an earlier demo is switched off", now)
-
-
-def close_incidents_before(started: datetime, launch: Launch, say: Progress) -> None:
-    """Those of an earlier demo that nobody took would rightly turn this healthy morning red (DM-02)."""
-    from clo_ops.escalation.desk import Desk
-    from clo_ops.ledger import Ledger
-    from clo_ops.policy import load_policy
-
-    with Ledger(launch.ledger_url, client_name="demo/run") as ledger:
-        desk = Desk(ledger, load_policy(mode="demo"))
-        left = [one for one in ledger.open_incidents(started) if one.open]
-        for one in left:
-            desk.resolve(one.id, "make demo", "left open by an earlier demo", datetime.now(UTC))
-    if left:
-        say(f"{len(left)} incidents of an earlier demo are closed")
 
 
 @contextmanager
