@@ -99,7 +99,10 @@ def connections(
             "extra": json.dumps({"url": f"file://{state / 'backups'}", "storage_options": {}}),
         },
         "clo_backup_source": postgres_connection(cluster, DATABASE, "clo_backup"),
-        "clo_host_app1": {"conn_type": "generic", "extra": json.dumps({"transport": "local"})},
+        "clo_host_app1": {
+            "conn_type": "generic",
+            "extra": json.dumps({"transport": "local", "logs": str(state / "logs")}),
+        },
     }
 
 

@@ -52,7 +52,9 @@ class Desk:
                 seen.cause, seen.severity, seen.title, seen.procedure, seen.at, seen.run
             )
             if before is None:
-                self.ledger.note_incident(incident.id, "diagnosed", seen.at, OURSELVES, seen.detail)
+                self.ledger.note_incident(
+                    incident.id, "diagnosed", seen.at, OURSELVES, tidings.story(seen, self.policy)
+                )
             if before is None or before.severity is not incident.severity:
                 incident = self._start_clocks(incident, seen.at)
                 self._tell_due(incident, seen.at)

@@ -46,6 +46,7 @@ class Sighting:
             manual=manual,
             first_action=finding.first_action,
             link=link,
+            component=finding.labels.get("component", ""),
             run=run,
         )
 

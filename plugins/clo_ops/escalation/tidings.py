@@ -9,11 +9,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from clo_ops.ledger.records import Message
+from clo_ops.policy.units import as_text
 from clo_ops.reports.templates import render
 
 if TYPE_CHECKING:
+    from clo_ops.escalation.sighting import Sighting
     from clo_ops.ledger import IncidentRow
     from clo_ops.policy import Policy
+    from clo_ops.policy.severities import Vendor
 
 SUBJECT_LENGTH = 150
 
@@ -47,6 +50,18 @@ def opened(incident: IncidentRow, story: str, steps: Sequence[str], link: str, p
         why_you=", ".join(steps),
         link="" if incident.acknowledged_by else link,
     )
+
+
+def story(seen: Sighting, policy: Policy) -> str:
+    """What was seen, and whom to call for the component it is about, where a vendor is contracted for it (SP-02)."""
+    concerned = [one for one in policy.vendors.values() if seen.component and seen.component in one.components]
+    return "\n".join([seen.detail, *(f"Vendor to call: {_vendor(one)}" for one in concerned)])
+
+
+def _vendor(one: Vendor) -> str:
+    answers = f"answers within {as_text(one.response)}, {one.coverage}" if one.response else "no contract"
+    risk = "" if one.meets_p1 else "; that is too late for a P1, go on without it"
+    return f"{one.product}, {one.contact} ({answers}{risk})"
 
 
 def acknowledged(incident: IncidentRow, by: str, policy: Policy) -> News:

@@ -27,6 +27,7 @@ from clo_ops.escalation.watchdog_memory import Memory, recall, remember
 from clo_ops.findings import CloOpsError, Severity
 from clo_ops.ledger import Ledger, Message
 from clo_ops.policy import Policy
+from clo_ops.reports.templates import render
 from clo_ops.rules.rota import people
 
 log = logging.getLogger(__name__)
@@ -220,9 +221,8 @@ class Watchdog:
         memory.away_since, memory.told = None, False
 
     def _message(self, key: str, headline: str, text: list[str], now: datetime) -> Message:
-        support = self.policy.contacts.support
         whom = people((name for group in WATCHMEN for name in self.policy.contacts.groups[group]), now, self.policy)
-        end = f"Operations centre: {support.operations_centre} - emergency hotline: {support.emergency_hotline}"
+        end = render("contacts.txt", support=self.policy.contacts.support)
         return Message(
             dedup_key=f"{NAME}:ledger {key}:{now.isoformat()}",
             recipients=tidings.mailboxes(whom, self.policy),

@@ -141,6 +141,13 @@ class Messages(Store):
         with self.transaction() as connection:
             return [_outbox_message(row) for row in connection.execute(query).mappings()]
 
+    def messages_put_in(self, since: datetime, until: datetime) -> list[OutboxMessage]:
+        """Every message put in after ``since`` and not after ``until``, the oldest first."""
+        within = and_(TABLE.c.enqueued_at > aware(since), TABLE.c.enqueued_at <= aware(until))
+        query = select(TABLE).where(within).order_by(TABLE.c.enqueued_at, TABLE.c.id)
+        with self.transaction() as connection:
+            return [_outbox_message(row) for row in connection.execute(query).mappings()]
+
     def undelivered(self, before: datetime, since: datetime) -> list[OutboxMessage]:
         """Put in after ``since``: still waiting though put in before ``before``, or refused for somebody for good."""
         late = and_(TABLE.c.state == "waiting", TABLE.c.enqueued_at < aware(before))

@@ -168,7 +168,9 @@ class Connections:
         connection = self._get(conn_id)
         extra = connection.extra_dejson
         if extra.get("transport", "ssh") != "ssh":
-            return HostTarget(name=name, transport=extra["transport"], address=connection.host or "")
+            return HostTarget(
+                name=name, transport=extra["transport"], address=connection.host or "", logs=extra.get("logs", "")
+            )
         _required(connection, "host", "login")
         return HostTarget(
             name=name,
@@ -181,6 +183,7 @@ class Connections:
             private_key=extra.get("private_key"),
             host_key=extra.get("host_key"),
             known_hosts_file=extra.get("known_hosts_file"),
+            logs=extra.get("logs", ""),
         )
 
     def of_endpoints(self, policy: Policy) -> dict[str, WebTarget]:

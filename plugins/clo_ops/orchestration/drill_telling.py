@@ -115,7 +115,9 @@ def tell(run: Run, report: DrillReport) -> None:
 
 def as_message(run: Run, report: DrillReport) -> Message:
     from clo_ops.ledger import Message
+    from clo_ops.reports.templates import render
 
+    contacts = render("contacts.txt", support=run.policy.contacts.support)
     text = report.as_text().rstrip()
     kept = [one for one in run.evidence if one.name.startswith((REPORT, "drill-evidence"))]
     files = "\n".join(f"{one.uri}\n  SHA-256 {one.sha256}" for one in kept)
@@ -124,7 +126,7 @@ def as_message(run: Run, report: DrillReport) -> Message:
         dedup_key=f"drill:{run.dag_id}:{run.run_id}:{run.try_number}",
         recipients=recipients(run),
         subject=f"[CLO Ops] {report.colour} {report.title}",
-        text=f"{text}\n\nTHE FILES\n{files}\n",
+        text=f"{text}\n\nTHE FILES\n{files}\n\n{contacts}\n",
         severity=severities[0] if severities else None,
         run=run.ledger_run,
         attachments=[one for one in kept if one.name.endswith(ENCLOSED)],

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 RED = (Status.FAIL, Status.UNKNOWN)
 # The watch opens their incidents itself, one for each alert.
-WATCHED = "AL-"
+WATCHED = ("AL-", "LM-02")
 FIRST_ACTION = "Read the summary mail, or the summary task's log: each red procedure is named there."
 NAMED = 12
 
@@ -93,7 +93,14 @@ def failed(dag_id: str, run_id: str, reason: str, red: Iterable[Finding] = ()) -
         manual=stands_for(dag_id) if not gravest else "",
         first_action=gravest[0].first_action if gravest else FIRST_ACTION,
         link=run_link(dag_id, run_id),
+        component=_component(gravest[0]) if gravest else "",
     )
+
+
+def _component(finding: Finding) -> str:
+    """What it is about, where it is about one of the services of policy."""
+    services = {one.name: one.component for one in load_policy().services}
+    return finding.labels.get("component") or services.get(finding.subject, "")
 
 
 def run_failed(context: Mapping[str, Any]) -> None:

@@ -205,6 +205,8 @@ class Watch:
             yield from ({"endpoint": one.name} for one in self.policy.endpoints if not one.authenticated)
         elif threshold.per == ("pool",):
             yield {"pool": "server"}
+        elif threshold.per == ("source",):
+            yield from ({"source": one.name} for one in self.policy.alerting.error_logs)
         elif not threshold.per:
             yield {}
 
@@ -224,7 +226,8 @@ class Watch:
     def _sighting(self, key: Key, event: Event, now: datetime) -> Sighting:
         name, labels = key
         threshold = self.policy.thresholds[name]
-        procedure = next(one for one in threshold.procedures if one.startswith("AL-"))
+        # The procedure that is about alerts, where the threshold is also one of a page that looks by itself (BH-01).
+        procedure = min(threshold.procedures, key=lambda one: not one.startswith("AL-"))
         entry = self.policy.procedures[procedure]
         subject = ", ".join(value for _, value in labels)
         said = _in_words(event, threshold)
@@ -238,7 +241,13 @@ class Watch:
             allowed=_allowed(threshold),
             manual=f"{' / '.join(entry.section)} ({entry.lines})",
             first_action=entry.first_action,
+            component=self._component(threshold, dict(labels)),
         )
+
+    def _component(self, threshold: Threshold, labels: Mapping[str, str]) -> str:
+        """What it is about, as vendors.yaml names it; of a log what writes it."""
+        logs = {one.name: one.component for one in self.policy.alerting.error_logs}
+        return threshold.component or logs.get(labels.get("source", "")) or ""
 
 
 def _fits(one: Measurement, threshold: Threshold) -> bool:

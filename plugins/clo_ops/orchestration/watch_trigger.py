@@ -17,6 +17,7 @@ from clo_ops.policy import load_policy
 if TYPE_CHECKING:
     from clo_ops.ledger import IncidentRow
     from clo_ops.orchestration.watch import Look, Watch
+    from clo_ops.probes.log_errors import Positions
 
 log = logging.getLogger(__name__)
 NAME = "clo_ops/watch"
@@ -29,6 +30,7 @@ class Standing:
         self._watch: Watch | None = None
         self._closers: list[Any] = []
         self._announced: set[int] = set()
+        self._positions: Positions = {}
 
     def look(self, now: datetime) -> Look | None:
         """One look; None, and a line in the log, where our own ledger or configuration does not let us."""
@@ -73,7 +75,7 @@ class Standing:
         self._closers.append(courier)
         desk = desk_on(ledger, policy)
         beside = (lambda _: spool().take_in(desk.detect), ExpectedRuns(desk))
-        watch = Watch(policy, questions(policy, connections), ledger, desk, courier, beside)
+        watch = Watch(policy, questions(policy, connections, self._positions), ledger, desk, courier, beside)
         self._closers.append(watch)
         return watch
 

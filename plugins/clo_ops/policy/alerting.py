@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, model_validator
 
 from clo_ops.findings import Severity
-from clo_ops.policy.base import Cited, Model, Positive, Text, Texts
+from clo_ops.policy.base import Cited, Model, Positive, Text, Texts, unique
 from clo_ops.policy.severities import TermField
 from clo_ops.policy.units import Duration, Percent, local_time, refuse
 
@@ -18,6 +19,7 @@ ON_CALL: dict[str, Literal["primary", "secondary"]] = {
     "primary on call": "primary",
     "secondary on call": "secondary",
 }
+PATTERN_FORM = 'an extended regular expression (grep -E) in one line, such as "ERROR|FATAL"'
 WEEKLY_FORM = 'a weekday and a time, such as "Mon 09:00"'
 
 
@@ -133,6 +135,36 @@ class ApplicationMetrics(Cited):
     error_rate: ErrorRate
 
 
+def _pattern(given: Any) -> str:
+    """An extended regular expression for grep on the host; Python's own check finds what is plainly none."""
+    try:
+        re.compile(given)
+    except (re.error, TypeError):
+        raise refuse(given, PATTERN_FORM) from None
+    if not given or "\n" in given:
+        raise refuse(given, PATTERN_FORM)
+    return str(given)
+
+
+class ErrorLog(Cited):
+    """A log whose error lines are counted (LM-02).
+
+    ``path`` is on ``host`` (of hosts.yaml); a relative one lies below ``logs`` of that host's connection. ``errors`` is
+    what an error line matches. ``component`` is what writes it: the vendor to call is found by it.
+    """
+
+    name: Text
+    host: Text
+    path: Text
+    errors: Annotated[str, BeforeValidator(_pattern), Field(description=PATTERN_FORM)]
+    component: Text | None = None
+
+
+def _differ(given: tuple[ErrorLog, ...]) -> tuple[ErrorLog, ...]:
+    unique([one.name for one in given], "names")
+    return given
+
+
 class Alerting(Model):
     """alerting.yaml."""
 
@@ -143,3 +175,4 @@ class Alerting(Model):
     acknowledge_link: AcknowledgeLink
     second_path: SecondPath
     application_metrics: ApplicationMetrics
+    error_logs: Annotated[tuple[ErrorLog, ...], AfterValidator(_differ)]

@@ -170,6 +170,12 @@ def _rota(sections: Sections) -> Iterator[Fault]:
         yield from _nowhere("alerting", location, name, people, "the people of contacts.yaml")
 
 
+def _error_logs(sections: Sections) -> Iterator[Fault]:
+    hosts = [host.name for host in sections["hosts"]]
+    for index, source in enumerate(sections["alerting"].error_logs):
+        yield from _nowhere("alerting", ("error_logs", index, "host"), source.host, hosts, "hosts.yaml")
+
+
 def _notices(sections: Sections) -> Iterator[Fault]:
     groups = sections["contacts"].groups
     for severity, level in sections["severities"].levels.items():
@@ -217,6 +223,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Sections], Iterator[Fault]]], ...
     (("ladders", "contacts"), _ladder_contacts),
     (("contacts",), _groups),
     (("alerting", "contacts"), _rota),
+    (("alerting", "hosts"), _error_logs),
     (("severities", "contacts"), _notices),
     (("ladders", "severities"), _ladder_steps),
     (("business_calendar",), _country),

@@ -131,10 +131,17 @@ class Support(Cited):
     documentation: Text
 
 
+class VendorContracts(Cited):
+    """A contract that ends within ``notice`` is told (SP-02)."""
+
+    notice: Duration
+
+
 class Contacts(Model):
     """contacts.yaml. ``groups`` are who a notice goes to, by the names of ``people``."""
 
     support: Support
+    vendor_contracts: VendorContracts
     people: Annotated[Mapping[Text, Person], *Frozen]
     groups: Annotated[Mapping[Text, Texts], *Frozen]
 

@@ -36,7 +36,8 @@ class Level(Model):
 class Threshold(Cited):
     """A metric's two levels. ``statistic`` over ``window``, exceeded for ``hold_for``, before anybody is told.
 
-    ``no_data`` is the class of the alert that nobody answers: high where that means an outage.
+    ``no_data`` is the class of the alert that nobody answers: high where that means an outage. ``component`` is what it
+    is about: the vendor to call is found by it.
     """
 
     title: Text
@@ -50,6 +51,7 @@ class Threshold(Cited):
     critical: Level
     procedures: Texts
     no_data: AlertClassName = "medium"
+    component: Text | None = None
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

@@ -67,7 +67,10 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class HostTarget:
-    """A host, reached by SSH, asked on this machine (``local``), or known to Prometheus by its instance label."""
+    """A host, reached by SSH, asked on this machine (``local``), or known to Prometheus by its instance label.
+
+    ``logs`` is the directory there that relative paths of alerting.yaml's ``error_logs`` are below.
+    """
 
     name: str
     transport: Literal["ssh", "local", "prometheus"]
@@ -81,6 +84,7 @@ class HostTarget:
     known_hosts_file: str | None = None
     connect_timeout: float = 5.0
     command_timeout: float = 20.0
+    logs: str = ""
 
     def __str__(self) -> str:
         return (

@@ -1,4 +1,4 @@
-"""Ask everything the alert rules need, quickly: the questions of one look of the watch (AL-01 to AL-07).
+"""Ask everything the alert rules need, quickly: the questions of one look of the watch (AL-01 to AL-07, LM-02).
 
 Each question is asked for itself and bounded by the watch's own time, so that one dead system hides no other.
 """
@@ -12,7 +12,9 @@ from typing import Any, Protocol
 
 from clo_ops.findings import Answer, Measurement
 from clo_ops.policy import Policy
-from clo_ops.probes import hosts, postgres, web
+from clo_ops.policy.alerting import ErrorLog
+from clo_ops.probes import hosts, log_errors, postgres, web
+from clo_ops.probes.log_errors import Positions
 from clo_ops.probes.reaching import Unreachable, nobody_answered
 from clo_ops.probes.targets import Account, HostTarget, PostgresTarget, PrometheusTarget, WebTarget
 from clo_ops.rules.windows import in_use
@@ -43,8 +45,11 @@ class Asked:
     ask: Question
 
 
-def questions(policy: Policy, reach: Reach) -> list[Asked]:
-    """Every question of a look. Raises ConfigurationError for a connection that is not there."""
+def questions(policy: Policy, reach: Reach, positions: Positions | None = None) -> list[Asked]:
+    """Every question of a look. Raises ConfigurationError for a connection that is not there.
+
+    ``positions`` is where the logs are read on from, for whoever asks again after a break: nothing is left out then.
+    """
     seconds = policy.alerting.watch.answer_within.total_seconds()
     database = replace(
         reach.postgres, connect_timeout=seconds, lock_timeout=min(1.0, seconds), statement_timeout=seconds
@@ -56,6 +61,7 @@ def questions(policy: Policy, reach: Reach) -> list[Asked]:
         Asked("connections", ("postgresql.connection.utilization",), lambda _: connections(database, policy)),
         Asked("failed calculations", ("clo.calculation.failed",), _calculations(database, user, policy)),
         Asked("failed logins", ("clo.login.failed",), _logins(database, user, policy)),
+        *_logs(policy, reach, seconds, {} if positions is None else positions),
     ]
 
 
@@ -81,6 +87,21 @@ def _endpoints(policy: Policy, reach: Reach, seconds: float) -> Iterator[Asked]:
             return web.endpoints(target, [endpoint], samples=1)
 
         yield Asked(f"endpoint {endpoint.name}", ("http.client.request.duration",), ask)
+
+
+def _logs(policy: Policy, reach: Reach, seconds: float, positions: Positions) -> Iterator[Asked]:
+    """One question for each host that has logs of alerting.yaml."""
+    window = policy.thresholds["log_errors"].window
+    for host in policy.hosts:
+        sources = [one for one in policy.alerting.error_logs if one.host == host.name]
+        if not sources:
+            continue
+        target = replace(reach.host(host.name, host.connection), connect_timeout=seconds, command_timeout=seconds)
+
+        def ask(at: datetime, target: HostTarget = target, sources: Sequence[ErrorLog] = sources) -> Answer:
+            return log_errors.errors(target, sources, positions, at, window)
+
+        yield Asked(f"error logs of {host.name}", (log_errors.METRIC,), ask)
 
 
 def connections(target: PostgresTarget, policy: Policy) -> Answer:

@@ -20,6 +20,7 @@ from clo_ops.reports.templates import render
 
 if TYPE_CHECKING:
     from clo_ops.ledger import Ledger, Message
+    from clo_ops.policy.severities import Support
 
 RED = (Status.FAIL, Status.UNKNOWN)
 
@@ -119,11 +120,12 @@ class RunSummary:
             return self.red[0].telling.severity
         return Severity.P2 if self.broken else None
 
-    def as_text(self) -> str:
-        return render("run_summary.txt", summary=self, words=WORDS)
+    def as_text(self, support: Support | None = None) -> str:
+        """``support`` are the contacts that stand at the end of what is mailed (SP-01)."""
+        return render("run_summary.txt", summary=self, words=WORDS, support=support)
 
-    def as_html(self) -> str:
-        return render("run_summary.html", summary=self, words=WORDS)
+    def as_html(self, support: Support | None = None) -> str:
+        return render("run_summary.html", summary=self, words=WORDS, support=support)
 
     def digest(self) -> str:
         """The same for two runs of the same tasks that found the same, so that nothing is mailed twice."""
@@ -197,7 +199,7 @@ def as_message(summary: RunSummary, policy: Policy) -> Message:
         dedup_key=f"summary:{summary.dag_id}:{summary.run_id}:{summary.digest()}",
         recipients=[policy.contacts.support.operations_centre],
         subject=f"[CLO Ops] {summary.headline.rstrip('.')}",
-        text=summary.as_text(),
-        html=summary.as_html(),
+        text=summary.as_text(policy.contacts.support),
+        html=summary.as_html(policy.contacts.support),
         severity=summary.severity,
     )

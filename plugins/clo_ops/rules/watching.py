@@ -70,8 +70,8 @@ def judge(
     silent = _silent(procedure, looked_at, policy, at)
     if silent is not None:
         return [silent]
-    rules = {name: rule for name, rule in policy.thresholds.items() if procedure in rule.procedures}
-    return [finding for name, rule in rules.items() for finding in _of_rule(procedure, name, rule, alerts, policy)]
+    rules = [name for name, rule in policy.thresholds.items() if procedure in rule.procedures]
+    return [finding for name in rules for finding in judge_rule(procedure, name, alerts, policy)]
 
 
 def _silent(procedure: str, looked_at: datetime | None, policy: Policy, at: datetime) -> Finding | None:
@@ -91,7 +91,9 @@ def _silent(procedure: str, looked_at: datetime | None, policy: Policy, at: date
     )
 
 
-def _of_rule(procedure: str, name: str, rule: Threshold, alerts: Sequence[Alert], policy: Policy) -> Iterator[Finding]:
+def judge_rule(procedure: str, name: str, alerts: Sequence[Alert], policy: Policy) -> Iterator[Finding]:
+    """One finding for each series of one rule that is on record; where there is none, for the rule itself."""
+    rule = policy.thresholds[name]
     series = [one for one in alerts if one.rule == name]
     for one in series:
         yield _stands(_case(procedure, rule, policy, ", ".join(one.labels.values())), one, rule, policy)

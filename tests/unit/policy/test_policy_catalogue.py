@@ -64,6 +64,7 @@ def test_alert_levels_of_the_manual(policy: Policy) -> None:
         "failed_logins": (10, 20, "count", "5 min"),
         "failed_logins_of_one": (5, 10, "count", "5 min"),
         "database_connections": (75, 90, "percent", "5 min"),
+        "log_errors": (10, 50, "count", "1 min"),
     }
 
 

@@ -23,11 +23,11 @@ def test_the_default_is_include_policy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_environment_names_directory_and_mode(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    site.edit("hosts.yaml", "name: app1", "name: app7")
+    site.edit("hosts.yaml", "mounts: [/]", "mounts: [/srv]")
     monkeypatch.setenv("CLO_OPS_POLICY", str(site.directory))
     monkeypatch.setenv("CLO_OPS_MODE", "demo")
-    assert load_policy().hosts[0].name == "app7"
-    assert load_policy(INCLUDE / "policy").hosts[0].name == "app1"
+    assert load_policy().hosts[0].mounts == ("/srv",)
+    assert load_policy(INCLUDE / "policy").hosts[0].mounts == ("/",)
 
 
 def test_without_a_mode_it_is_production(monkeypatch: pytest.MonkeyPatch) -> None:

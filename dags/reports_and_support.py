@@ -1,0 +1,67 @@
+"""# Reports and support: an Airflow DAG that sees whether those who are to be called can be
+
+**Manual section:** Support and Escalation / Support Structure / Support Contact Information (L458-L462), procedure
+SP-01; Vendor Support (L464-L476), procedure SP-02.
+
+**What it does:** holds the four support contacts of contacts.yaml - operations centre, emergency hotline, status page,
+documentation - against what they must be, and every message of the last day on which somebody was to act against
+them: each carries all four. Then the vendors of vendors.yaml: whom to call for which component, whether they answer
+in time for a P1, and until when their contracts run. Nothing is sent and nothing is changed.
+
+**What a contact must be:** the operations centre a mail address, the hotline a number in digits, status page and
+documentation an address on the web. The manual's own placeholders reach nobody: in production each is a failure, and
+the policy is refused before anything runs with them (D52); in a demonstration, whose mail never leaves it, they are
+not applicable and say so.
+
+**What a message must carry:** all four contacts, in its text and in its HTML, where it asks somebody to act: every
+message that has a priority, as those of incidents, of red pages and of drills do. When one lacks them the newest
+decides: as long as it does it is a failure, later a warning until a day has gone by. A contact that was changed
+during the day makes such a warning of what went out before.
+
+**What a vendor must be:** reachable; and where vendors.yaml says that policy counts on it in a P1 (`meets_p1: true`),
+there round the clock and quicker than a P1 is to be resolved. One that is not is shown every day as the risk it is,
+and the message of an incident that names it says that it is too late for a P1 (D50). Everything that runs
+(services.yaml) has somebody to call, or is shown as having nobody.
+
+**When a contract ends:** in vendors.yaml, `contract_ends`, is the last day on which it holds. It is told from
+contacts.yaml's `vendor_contracts.notice` on, every day, and is a failure from the day after the last. A vendor without
+a contract has none to end; one whose end nobody wrote down is a gap, and shown as such until somebody does.
+
+**Which runs:** SP-01 and SP-02 belong to the daily run; the weekly and the monthly one leave them out.
+
+**Who is told:** the operations centre by mail when the run is red, and then the people of the ladder by its incident.
+Risks and gaps are in the summary task's log of every run.
+
+**Done by:** 60 minutes after it starts at 19:00 UTC, every day.
+
+**What a failure means:** a contact reaches nobody, a message went out without them, a contract is over, or policy
+counts on a vendor whose contract does not promise it. A warning is a risk or a gap that somebody should know of: a
+vendor too late for a P1, a contract that ends soon or of which nobody wrote down when it ends.
+
+**First thing to do:** correct contacts.yaml or vendors.yaml; where a contract ends, call the vendor and quote it.
+
+**Safe to re-run:** yes, whole or any task: it only reads, and a re-run takes the place of its own earlier findings.
+"""
+
+from clo_ops.findings import Finding
+from clo_ops.orchestration import support
+from clo_ops.orchestration.blueprint import manual_page, section
+from clo_ops.orchestration.procedure import procedure
+from clo_ops.orchestration.run import Run
+
+
+@manual_page(mail="when red")
+def reports_and_support() -> None:
+    with section("Support Structure"):
+
+        @procedure("SP-01")
+        def support_contacts(run: Run) -> list[Finding]:
+            """The four contacts, as policy has them and as the messages of the last day carry them."""
+            return support.support_contacts(run)
+
+    with section("Vendor Support"):
+
+        @procedure("SP-02")
+        def vendors(run: Run) -> list[Finding]:
+            """Whom to call for which component, how soon they answer, and until when they are bound to."""
+            return support.vendors(run)
