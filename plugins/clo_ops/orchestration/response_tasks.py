@@ -84,7 +84,7 @@ class TakeUpOperator(BaseOperator):
         with open_run(context, self.task_id) as run:
             at_desk = desk(run.ledger, run.policy)
             told_of = _of_events(context)
-            numbers = _not_in_hand(run, told_of) if told_of else _of_form(run, at_desk, now)
+            numbers = _to_be_taken_up(run, told_of, now) if told_of else _of_form(run, at_desk, now)
             for number in numbers:
                 run.ledger.set_incident_run(number, run.run_id)
             at_desk.cycle(now)
@@ -99,8 +99,10 @@ def _of_events(context: Mapping[str, Any]) -> list[int]:
     return list(dict.fromkeys(int(one["incident"]) for one in payloads if "incident" in one))
 
 
-def _not_in_hand(run: Run, numbers: Sequence[int]) -> list[int]:
-    """An event may come twice, from a watch that was killed between; what another run works on is left to it."""
+def _to_be_taken_up(run: Run, told_of: Sequence[int], now: datetime) -> list[int]:
+    """What no other run has: of the events, for one may come twice; of all that is open, for one may be lost."""
+    waiting = [one.id for one in run.ledger.open_incidents(now) if not one.dag_run]
+    numbers = dict.fromkeys([*told_of, *waiting])
     return [one for one in numbers if run.ledger.incident(one).dag_run in ("", run.run_id)]
 
 

@@ -29,7 +29,7 @@ class Standing:
     def __init__(self) -> None:
         self._watch: Watch | None = None
         self._closers: list[Any] = []
-        self._announced: set[int] = set()
+        self._announced: dict[int, datetime] = {}
         self._positions: Positions = {}
 
     def look(self, now: datetime) -> Look | None:
@@ -44,15 +44,20 @@ class Standing:
             return None
 
     def unattended(self, now: datetime) -> list[IncidentRow]:
-        """The open incidents no run works on, whoever opened them; each once, as long as this process lives."""
+        """The open incidents no run works on, whoever opened them. One that still has none is told of again later:
+        of several events at one instant Airflow may start a run for the first only.
+        """
         try:
             ledger = self._watch.ledger if self._watch else None
             known = ledger.open_incidents(now) if ledger else []
         except Exception:
             log.exception("the watch cannot see which incidents are open")
             return []
-        found = [one for one in known if not one.dag_run and one.id not in self._announced]
-        self._announced |= {one.id for one in found}
+        waiting = {one.id: one for one in known if not one.dag_run}
+        patience = load_policy().alerting.watch.silent_for
+        told = {number: at for number, at in self._announced.items() if number in waiting and now - at < patience}
+        found = [one for number, one in waiting.items() if number not in told]
+        self._announced = told | {one.id: now for one in found}
         return found
 
     def close(self) -> None:

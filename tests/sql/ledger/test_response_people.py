@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -62,9 +62,18 @@ def test_several_events_are_one_run_of_several_incidents_each_once() -> None:
     assert tasks._of_events({}) == []
 
 
-def test_an_event_that_comes_twice_takes_nothing_from_the_run_that_has_it(run: Run, two: list[int]) -> None:
+def test_an_event_that_comes_twice_takes_nothing_from_the_run_that_has_it(
+    run: Run, two: list[int], now: datetime
+) -> None:
     run.ledger.set_incident_run(two[0], "asset_triggered__first")
-    assert tasks._not_in_hand(run, two) == [two[1]]
+    assert tasks._to_be_taken_up(run, two, now) == [two[1]]
+
+
+def test_an_event_that_was_lost_costs_its_incident_no_run(run: Run, two: list[int], now: datetime) -> None:
+    desk = Desk(run.ledger, POLICY)
+    lost, over = (desk.detect(Sighting(cause, Severity.P2, cause, "AL-03", now, "9", "8")).id for cause in "ab")
+    desk.resolve(over, "ada", "nothing", now)
+    assert tasks._to_be_taken_up(run, [two[0]], now) == [two[0], lost]
 
 
 def test_the_watch_announces_each_incident_without_a_run_once(run: Run, two: list[int], now: datetime) -> None:
@@ -74,7 +83,9 @@ def test_the_watch_announces_each_incident_without_a_run_once(run: Run, two: lis
     assert standing.unattended(now) == [], "before its first look it has no ledger"
     standing._watch = SimpleNamespace(ledger=run.ledger)  # type: ignore[assignment]
     assert [one.id for one in standing.unattended(now)] == [late.id], "the two have their run"
-    assert standing.unattended(now) == []
+    again = now + POLICY.alerting.watch.silent_for
+    assert standing.unattended(again - timedelta(seconds=1)) == []
+    assert [one.id for one in standing.unattended(again)] == [late.id], "its event was lost"
 
 
 def test_a_form_describes_a_new_incident_or_names_one_there_is(run: Run, now: datetime) -> None:
