@@ -63,8 +63,12 @@ def main(arguments: Sequence[str] | None = None, environment: Mapping[str, str] 
     except CloOpsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    with ledger:
-        return _once(dog, options) if options.every is None else _for_ever(dog, options)
+    try:
+        with ledger:
+            return _once(dog, options) if options.every is None else _for_ever(dog, options)
+    except OSError as error:
+        sys.stderr.write(f"the watchdog cannot keep its memory: {error}\n")
+        return 2
 
 
 def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:

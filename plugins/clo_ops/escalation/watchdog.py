@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from sqlalchemy.exc import SQLAlchemyError
 
 from clo_ops.escalation import second_path, tidings
 from clo_ops.escalation.desk import WATCHMEN, Desk
@@ -94,14 +95,14 @@ class Watchdog:
         self.notify, self.links = notify, links
 
     def round(self, now: datetime) -> Round:
-        """One round at ``now`` (aware). Raises nothing that a dead server can cause."""
+        """One round at ``now`` (aware). Raises OSError where it cannot keep its memory; nothing for a dead server."""
         memory = recall(self.places.memory)
         answered = self._ask_airflow(memory, now)
         try:
             done = self._with_ledger(memory, answered, now)
-        except CloOpsError as error:
+        except (CloOpsError, SQLAlchemyError) as error:
             log.warning("%s", error)
-            done = self._without_ledger(memory, str(error), now)
+            done = self._without_ledger(memory, str(error).partition("\n")[0], now)
         remember(memory, self.places.memory)
         return done
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
@@ -311,6 +312,35 @@ def test_the_command_runs_without_airflow_and_gives_its_heartbeat(
     assert airflow.beats == 1
     password = cluster.password("clo_ops")
     assert password not in done.stdout + done.stderr
+
+
+def test_it_goes_round_until_it_is_stopped(
+    cluster: Cluster, database: str, sink: MailSink, airflow: Airflow, tmp_path: Path
+) -> None:
+    beat = tmp_path / "beat.json"
+    command = [sys.executable, "-m", "clo_ops.watchdog", "--every", "1s", "--heartbeat-file", str(beat)]
+    environment = _environment(cluster, database, sink, airflow, tmp_path)
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as running:
+        first = _written(beat, "")
+        assert _written(beat, first) != first
+        running.terminate()
+        assert running.wait(30) == 0, running.communicate()[1]
+
+
+def _written(path: Path, other_than: str) -> str:
+    deadline = time.monotonic() + 60
+    while not path.exists() or path.read_text() == other_than:
+        assert time.monotonic() < deadline, "no heartbeat"
+        time.sleep(0.1)
+    return path.read_text()
+
+
+def test_a_memory_it_cannot_keep_is_exit_code_2(
+    cluster: Cluster, database: str, sink: MailSink, airflow: Airflow, tmp_path: Path
+) -> None:
+    environment = _environment(cluster, database, sink, airflow, tmp_path)
+    (tmp_path / "a-file").write_text("")
+    assert main(["--once", "--state", str(tmp_path / "a-file" / "watchdog.json")], environment) == 2
 
 
 def _environment(cluster: Cluster, database: str, sink: MailSink, airflow: Airflow, home: Path) -> dict[str, str]:
