@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import fsspec
+import psutil
 import pytest
 
 from clo_ops.actions.backups.take import take
@@ -217,7 +219,7 @@ def test_killed_in_the_middle_it_leaves_nothing_that_looks_like_a_backup_and_the
     with subprocess.Popen(command, env=environment) as taking:
         _until(lambda: (tmp_path / "pid").exists() and any(".part" in name for name in names_in(folder)))
         taking.send_signal(signal.SIGKILL)
-    os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+    _until(lambda: not _runs(int((tmp_path / "pid").read_text())))
     assert all(name.startswith(".") and name.endswith(".part") for name in names_in(folder))
     files = BackupFiles(repository)
     assert entries(files, BackupReader(files, 60), _policy()) == []
@@ -226,12 +228,42 @@ def test_killed_in_the_middle_it_leaves_nothing_that_looks_like_a_backup_and_the
     assert names_in(folder) == [made["path"], f"{made['path']}.manifest.json"]
 
 
+def _runs(pid):
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def test_when_the_parent_of_a_parallel_dump_is_killed_its_other_processes_end_too(
+    source, repository, folder, terms, tmp_path
+):
+    slow = _slow_dump(tmp_path, seconds=60, then=f"sleep 61 & echo $! >{tmp_path}/child")
+    with ThreadPoolExecutor(1) as pool:
+        taking = pool.submit(take, source, repository, terms.model_copy(update={"format": "directory"}), bin_dir=slow)
+        _until((tmp_path / "pid").exists)
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+        with pytest.raises(BackupFailed, match="pg_dump"):
+            taking.result()
+    _until(lambda: not _runs(int((tmp_path / "child").read_text())))
+
+
+@pytest.mark.parametrize("kind", ["custom", "directory"])
+def test_what_is_written_is_for_its_owner_only_whatever_the_umask_allows(source, tmp_path, terms, kind):
+    repository = tmp_path / "new" / "repository"
+    was = os.umask(0)
+    try:
+        take(source, BackupRepository(repository.as_uri()), terms.model_copy(update={"format": kind}))
+    finally:
+        os.umask(was)
+    written = [repository, *repository.rglob("*")]
+    assert len(written) >= 3
+    assert {(path.is_dir(), stat.S_IMODE(path.stat().st_mode)) for path in written} == {(True, 0o700), (False, 0o600)}
+
+
 def _alone_again(cluster):
     with cluster.connect() as connection:
         return connection.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'").fetchone()[0] == 0
 
 
-def _slow_dump(tmp_path, seconds):
+def _slow_dump(tmp_path, seconds, then="true"):
     """The real pg_dump, late with its last byte; it says who it is."""
     real = program("pg_dump", 15).path
     folder = tmp_path / "slow"
@@ -239,7 +271,7 @@ def _slow_dump(tmp_path, seconds):
     script = folder / "pg_dump"
     script.write_text(
         f'#!/bin/sh\n[ "$1" = --version ] && exec {real} --version\necho $$ > {tmp_path}/pid.new\n'
-        f'{real} "$@"\nmv {tmp_path}/pid.new {tmp_path}/pid\nexec sleep {seconds}\n'
+        f'{real} "$@"\n{then}\nmv {tmp_path}/pid.new {tmp_path}/pid\nexec sleep {seconds}\n'
     )
     script.chmod(0o755)
     return folder

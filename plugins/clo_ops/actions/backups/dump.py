@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import file_digest
 from pathlib import Path
@@ -17,6 +19,9 @@ from clo_ops.probes.targets import PostgresTarget
 
 BLOCK = 1024 * 1024
 FIRST_WITH_ZSTD = 16
+# pg_dump in a group of its own, and beside it a watch on the pipe only we hold: when we are killed it ends the group,
+# or the sessions of a parallel dump would write on into what the next backup removes. What it writes is its owner's.
+ENDS_WITH_US = 'umask 077; exec 3<&0 </dev/null; { cat; kill -KILL 0; } <&3 >/dev/null 2>&1 & exec 3<&-; exec "$@"'
 
 
 class DumpFailed(Exception):
@@ -54,7 +59,7 @@ class Dump:
         """End it wherever it is; its archive is then not whole."""
         self.ended = True
         for one in self.running:
-            one.kill()
+            _end_group(one)
 
     def _first_that_works(self, attempt: Callable[[str], None], untouched: Callable[[], bool]) -> None:
         """A pg_dump can be built without zstd, and says so before its first byte."""
@@ -87,10 +92,10 @@ class Dump:
         wait = round(self.policy.lock_wait.total_seconds() * 1000)
         common = ["--no-password", f"--format={kind}", f"--snapshot={self.snapshot}", f"--lock-wait-timeout={wait}"]
         with tempfile.TemporaryFile() as said:
-            command = [str(self.tool.path), *common, *options]
+            command = ["sh", "-c", ENDS_WITH_US, "sh", str(self.tool.path), *common, *options]
             environment = libpq_environment(self.target)
             with subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=said, env=environment
+                command, stdin=subprocess.PIPE, stdout=output, stderr=said, env=environment, start_new_session=True
             ) as process:
                 self.running.append(process)
                 try:
@@ -98,8 +103,13 @@ class Dump:
                         raise DumpFailed("ended before it began")
                     yield process, said
                 finally:
-                    if process.poll() is None:  # the sink failed: its words are the ones that matter
-                        process.kill()
+                    # Ended well, it leaves its watch; else the sink failed, or a parallel one lost its parent.
+                    _end_group(process)
+
+
+def _end_group(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def find_pg_dump(server_major: int, bin_dir: Path | None = None) -> Program:

@@ -51,13 +51,19 @@ class BackupWriter:
         self.files = files
 
     def prepare(self) -> None:
-        self.files.system.makedirs(self.files.path(), exist_ok=True)
+        """A folder made here is its owner's; one that is there keeps the rights somebody gave it."""
+        here = self.files.local("")
+        if here is not None:
+            here.parent.mkdir(parents=True, exist_ok=True)
+            here.mkdir(mode=0o700, exist_ok=True)
+        else:
+            self.files.system.makedirs(self.files.path(), exist_ok=True)
 
     @contextmanager
     def part(self, name: str) -> Iterator[HashedFile]:
         """The archive under its hidden name. Left only whole: an exception removes what is there."""
         try:
-            with self.files.system.open(self.files.path(part_name(name)), "wb") as file:
+            with self._opened(part_name(name)) as file:
                 hashed = HashedFile(file)
                 yield hashed
                 file.flush()
@@ -66,6 +72,13 @@ class BackupWriter:
         except BaseException:
             self.discard(part_name(name))
             raise
+
+    def _opened(self, name: str) -> Any:
+        """For its owner only, whatever the umask allows: a backup holds everything the database does."""
+        here = self.files.local(name)
+        return (
+            self.files.system.open(self.files.path(name), "wb") if here is None else open(here, "wb", opener=_private)
+        )
 
     def _arrived(self, name: str, size: int) -> None:
         self.files.system.invalidate_cache()
@@ -106,6 +119,12 @@ class BackupWriter:
         found = [name for name in self.files.hidden() if which(name)]
         self.discard(*found)
         return found
+
+
+def _private(path: str, flags: int) -> int:
+    descriptor = os.open(path, flags, 0o600)
+    os.fchmod(descriptor, 0o600)  # one that was there
+    return descriptor
 
 
 def _sync(file: Any) -> None:
