@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from airflow.sdk import DAG, Param, task
+from airflow.sdk import DAG, Asset, Param, task
 from airflow.serialization.serialized_objects import DagSerialization
 
 from clo_ops.findings import ConfigurationError
@@ -42,6 +42,18 @@ def test_a_page_of_events_has_no_times_and_a_deadline():
     dag = page_of("incident_response")
     assert crons(dag) == []
     assert [alert.interval for alert in dag.deadline] == [timedelta(days=10)]
+
+
+def test_an_assets_events_start_a_page_that_has_no_times():
+    dag = page_of("incident_response", schedule=Asset("clo_something"))
+    assert dag.timetable.asset_condition == Asset("clo_something")
+    assert crons(page_of("daily_end_of_day", schedule=Asset("clo_something"))) == ["0 18 * * *"]
+
+
+def test_where_the_clock_is_left_out_a_page_has_no_times(monkeypatch):
+    monkeypatch.setenv("CLO_OPS_SCHEDULED", "daily_end_of_day")
+    assert crons(page_of("daily_end_of_day")) == ["0 18 * * *"]
+    assert crons(page_of("daily_morning_startup")) == []
 
 
 def test_by_hand_the_form_offers_the_cadences_and_what_the_page_asks_for():

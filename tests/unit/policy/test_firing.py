@@ -8,7 +8,7 @@ import pytest
 
 from clo_ops.findings import ConfigurationError
 from clo_ops.policy import load_policy
-from clo_ops.policy.firing import ALL, by_hand, cadences_of, default_by_hand, on_schedule
+from clo_ops.policy.firing import ALL, SCHEDULED, by_hand, by_the_clock, cadences_of, default_by_hand, on_schedule
 
 POLICY = load_policy()
 MINUTES = timedelta(minutes=1)
@@ -98,3 +98,15 @@ def test_a_dag_of_one_cadence_is_asked_for_all_of_it():
     morning = cadences_of(POLICY, "daily_morning_startup")
     assert default_by_hand(morning) == ALL
     assert fired("daily_morning_startup", 2026, 11, 26, 8) == ("daily_morning_startup",)
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"), [(None, True), ("", False), ("maintenance", False), ("maintenance, incident_response", True)]
+)
+def test_an_installation_may_leave_dags_to_people_and_events(
+    monkeypatch: pytest.MonkeyPatch, named: str | None, *, expected: bool
+) -> None:
+    monkeypatch.delenv(SCHEDULED, raising=False)
+    if named is not None:
+        monkeypatch.setenv(SCHEDULED, named)
+    assert by_the_clock("incident_response") is expected
