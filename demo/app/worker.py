@@ -24,6 +24,7 @@ from demo.app.notifications import CHANNEL
 from demo.app.settings import Settings
 from demo.app.worker_health import Beat, serve_health
 
+_BURST = 20  # error lines in one look, while error-burst is on
 _IDLE = 0.3  # seconds between two looks into an empty queue
 # One worker at a time: only then is a job found "running" at the start known to be a dead worker's.
 _ONLY_ONE = "SELECT pg_try_advisory_lock(4202) AS ours"
@@ -76,6 +77,7 @@ class Worker:
         while not self.stopping.is_set():
             self.beat.now()
             self._anchor_days(connection)
+            self._burst()
             if not self._one_job(connection):
                 self.stopping.wait(_IDLE)
 
@@ -86,6 +88,12 @@ class Worker:
             row = connection.execute("SELECT audit_anchor_days(%s) AS days", [today]).fetchone()
             self.anchored = today
             say(self.log, "audit trail anchored", until=today.isoformat(), days=row["days"] if row else 0)
+
+    def _burst(self) -> None:
+        """Error lines several times a second, while the fault is on."""
+        if self.faults.on("error-burst"):
+            for _ in range(_BURST):
+                say(self.log, "report template not found", logging.ERROR, reason="FileNotFoundError")
 
     def _one_job(self, connection: psycopg.Connection[dict[str, Any]]) -> bool:
         job = claim(connection)

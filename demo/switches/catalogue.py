@@ -80,6 +80,7 @@ _ALL = (
         flag=True,
         action=records.FailedCalculations(),
     ),
+    _flag("error-burst", "the worker writes some sixty error lines a second to its log", "LM-02"),
     _flag("missing-asset", "/assets/app.js of the frontend answers 404", "DM-14"),
     _flag("frontend-wrong-page", "the frontend shows another program's page", "DM-14"),
     _flag("websocket-mute", "the WebSocket opens and never says a word", "DM-15"),

@@ -94,6 +94,14 @@ def test_no_service_has_the_engine_s_socket_without_the_drill_s_file():
         assert not service.get("privileged")
 
 
+def test_the_triggerer_reads_the_demo_s_logs_and_has_all_that_the_others_have():
+    volumes = set(SERVICES["airflow-triggerer"]["volumes"])
+    assert volumes - set(SERVICES["airflow-scheduler"]["volumes"]) == {"clo-state:/opt/airflow/demo:ro"}
+    assert set(SERVICES["airflow-scheduler"]["volumes"]) < volumes
+    connection = env.demo_connections(env.settings(demo=True))["clo_host_app1"]
+    assert connection["extra"]["logs"] == "/opt/airflow/demo/logs"
+
+
 def test_what_is_mounted_from_the_checkout_is_there():
     for name, service in SERVICES.items():
         for volume in service.get("volumes", []):

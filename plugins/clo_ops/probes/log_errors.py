@@ -2,7 +2,8 @@
 
 Only what was written since the last look is read, on the host itself, whole lines and at most ``MOST_BYTES`` of each
 file; what is left over is for the next look. A file that was moved aside is read on first (as much as one look reads),
-one that was cut short or replaced from its beginning. A file that is not there is a question nobody answered, never "no errors".
+one that was cut short or replaced from its beginning. A file that is not there is a question nobody answered, never
+"no errors".
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from clo_ops.findings import Answer, Measurement
 from clo_ops.policy.alerting import ErrorLog
 from clo_ops.policy.paths import INCLUDE
 from clo_ops.probes import shell
-from clo_ops.probes.reaching import Unreachable, nobody_answered
+from clo_ops.probes.reaching import Reach, Unreachable, nobody_answered
 from clo_ops.probes.targets import HostTarget
 
 SCRIPT = "log_errors.sh"
@@ -61,23 +62,32 @@ def errors(
     nowhere = [_question(one) for one in sources if one not in asked]
     reason = "its path is relative and the host's connection has no `logs` to look in"
     answer = nobody_answered(nowhere, host, "the connection", reason)
+    return answer + (_asked(host, asked, positions, _Now(at, window)) if asked else Answer())
+
+
+def _asked(host: HostTarget, asked: Sequence[ErrorLog], positions: Positions, now: _Now) -> Answer:
+    try:
+        said = _said(host, asked, positions)
+    except Unreachable as error:
+        return nobody_answered(map(_question, asked), host, shell.tried(host), error.reason)
+    answer = Answer()
+    for number, one in enumerate(asked):
+        position = positions.setdefault(one.name, Position())
+        answer += _read(host, one, said.get(number, ""), position, now)
+    return answer
+
+
+def _said(host: HostTarget, asked: Sequence[ErrorLog], positions: Positions) -> dict[int, str]:
+    """The script's line for each file. Raises Unreachable where the host, or the script's end, is not reached."""
     arguments = [str(MOST_BYTES)]
     for one in asked:
         arguments += [_path(host, one), one.errors, *positions.get(one.name, Position()).mark]
-    how = shell.tried(host)
-    try:
-        done = shell.run(host, (INCLUDE / "sh" / SCRIPT).read_text(encoding="utf-8"), arguments)
-    except Unreachable as error:
-        return answer + nobody_answered(map(_question, asked), host, how, error.reason)
+    done = shell.run(host, (INCLUDE / "sh" / SCRIPT).read_text(encoding="utf-8"), arguments)
     lines = done.out.splitlines()
     if not lines or lines[-1] != "end":
-        reason = f"the script's answer is not whole; it ended with {done.code}: {done.err.strip()[:200]}"
-        return answer + nobody_answered(map(_question, asked), host, how, reason)
-    said = dict(_numbered(lines))
-    for number, one in enumerate(asked):
-        position = positions.setdefault(one.name, Position())
-        answer += _read(host, one, said.get(number, ""), position, _Now(at, window))
-    return answer
+        said = f"the script's answer is not whole; it ended with {done.code}: {done.err.strip()[:200]}"
+        raise Unreachable(Reach.OTHER, said)
+    return dict(_numbered(lines))
 
 
 def _path(host: HostTarget, source: ErrorLog) -> str:

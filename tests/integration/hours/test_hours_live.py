@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -183,6 +184,27 @@ def test_the_watch_sees_a_breach_in_its_next_look_and_the_all_clear(watch, syste
     assert open_now(ledger) == {}
 
 
+def test_an_error_burst_in_the_applications_own_log_is_an_incident_in_the_next_look(watch, system, ledger):
+    now, log = datetime.now(UTC), system.state / "logs" / "worker.jsonl"
+    watch.look(now)
+    before = log.read_text().count("ERROR")
+    with broken(system, "error-burst"):
+        deadline = time.monotonic() + 30
+        while log.read_text().count("ERROR") - before <= 60 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        (opened,) = watch.look(now + 5 * SECOND).opened
+    assert opened.cause == "alert:log_errors:source=worker"
+    assert open_now(ledger)[opened.cause].procedure == "LM-02"
+    eventually_quiet = log.read_text().count("ERROR")
+    time.sleep(1)
+    while log.read_text().count("ERROR") != eventually_quiet:
+        eventually_quiet = log.read_text().count("ERROR")
+        time.sleep(1)
+    for seconds in (10, 80, 85):
+        watch.look(now + seconds * SECOND)
+    assert opened.cause not in open_now(ledger)
+
+
 def test_a_stopped_database_is_an_outage_and_tells_of_itself_only(watch, system, ledger):
     now = datetime.now(UTC)
     watch.look(now)
@@ -203,5 +225,5 @@ def test_no_look_waits_for_who_does_not_answer(watch, asked, ledger):
     began = datetime.now(UTC)
     look = slow.look(began)
     slow.close()
-    assert look.silent == ("host app1",)
+    assert look.silent == ("host app1", "error logs of app1")
     assert look.alerts > 5
