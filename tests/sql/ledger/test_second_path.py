@@ -222,6 +222,24 @@ def test_what_a_person_closed_stays_closed_though_the_address_is_refused_for_eve
     assert channel.titles.count("[CLO Ops] P1 disk full") == 1
 
 
+def test_an_address_refused_for_ever_does_not_keep_a_later_incident_open(
+    ledger: Ledger, channel: Channel, notify: Notify, server: Any, now: datetime
+) -> None:
+    server.answers["ops@clo.test"] = "550 5.1.1 no such user"
+    enqueue(ledger)
+    deliver(ledger, smtp(server.port), now)
+    overdue(ledger, POLICY, now + SECOND, notify)
+    (first,) = ledger.recent_incidents()
+    Desk(ledger, POLICY, NoLinks()).resolve(first.id, "anna", "told by telephone", now + 2 * SECOND)
+    deliver(ledger, smtp(server.port), now + 3 * SECOND)
+    enqueue(ledger, "another", "anna@clo.test")
+    overdue(ledger, POLICY, now + AFTER + 5 * SECOND, notify)
+    assert ledger.open_incident_of(CAUSE) is not None
+    deliver(ledger, smtp(server.port), now + AFTER + 6 * SECOND)
+    overdue(ledger, POLICY, now + AFTER + 7 * SECOND, notify)
+    assert ledger.open_incident_of(CAUSE) is None
+
+
 def test_an_incidents_own_mails_are_told_too(ledger: Ledger, channel: Channel, notify: Notify, now: datetime) -> None:
     seen = Sighting("disk", Severity.P3, "Disk <full>", "AL-03", now, "92 %", "at most 90 %")
     Desk(ledger, POLICY).detect(seen)
