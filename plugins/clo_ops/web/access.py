@@ -56,7 +56,7 @@ def same_origin(request: Request) -> None:
 
     Browsers say where a form came from in Origin; who sends a token of the API in a header is no form.
     """
-    if request.headers.get("authorization"):
+    if request.headers.get("authorization", "").lower().startswith("bearer "):
         return
     came_from = request.headers.get("origin") or request.headers.get("referer") or ""
     ours = {request.headers.get("host", ""), urlsplit(base_url()).netloc}
