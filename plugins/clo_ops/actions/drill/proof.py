@@ -11,6 +11,7 @@ The two only read, so they may run side by side; one writes, once, the extension
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -37,20 +38,22 @@ class Proven:
 
 
 def contents(target: PostgresTarget, manifest: Mapping[str, Any], proof: Proof) -> Proven:
-    """The copy's contents with their comparison as measurements, its canary, and its indexes and tables by amcheck.
+    """The copy's contents with their comparison as measurements, and its canary; beside that, amcheck of all there is.
 
     Measures ``contents.*``. Never raises for a copy that cannot be reached. Raises PlaceFailed where ``target`` is
     the server the backup was taken of: nothing is written there.
     """
     patient = _patient(target, proof)
-    found, answer = contents_probe.ask(
-        patient, freshness=proof.freshness, canary=manifest.get("canary"), workers=proof.workers
-    )
-    if found is not None:
+    install_amcheck(target, production=str(manifest.get("system_identifier") or ""))
+    with ThreadPoolExecutor(1) as beside:
+        sound = beside.submit(soundness.ask, patient, workers=proof.workers)
+        found, answer = contents_probe.ask(
+            patient, freshness=proof.freshness, canary=manifest.get("canary"), workers=proof.workers
+        )
+        if found is None:  # nobody could be asked: said once is enough
+            return Proven(found, answer)
         answer += Answer.of(contents_rule.measurements(manifest, found, datetime.now(UTC)))
-        install_amcheck(target, production=str(manifest.get("system_identifier") or ""))
-        answer += soundness.ask(patient, workers=proof.workers)
-    return Proven(found, answer)
+        return Proven(found, answer + sound.result())
 
 
 def meaning(target: PostgresTarget, manifest: Mapping[str, Any], proof: Proof, *, evidence: Path | None) -> Answer:
