@@ -202,6 +202,7 @@ def _of_ours(alert: Alert, threshold: Threshold, policy: Policy) -> dict[str, An
         "title": f"{threshold.title}{f' {subject}' if subject else ''} {IN_WORDS[level]}"[:TITLE],
         "severity": severity_of(threshold, level, policy),
         "allowed": allowed(threshold),
+        "component": threshold.component or "",
     }
 
 
@@ -211,6 +212,7 @@ def _of_others(alert: Alert) -> dict[str, Any]:
         "title": " ".join(f"{_name(alert)}{f': {said}' if said else ''}".split())[:TITLE],
         "severity": SEVERITIES.get(alert.labels.get("severity", "").lower(), Severity.P3),
         "allowed": "that this alert of the site's own does not fire",
+        "component": alert.labels.get("component", "")[:TITLE],
     }
 
 

@@ -109,8 +109,8 @@ def test_an_alert_of_the_sites_own_is_an_incident_with_what_a_person_needs(desk:
 
 
 def test_the_same_alert_delivered_twice_is_one_sighting(desk: Desk, now: datetime) -> None:
-    for _ in range(3):
-        post(desk, now + timedelta(seconds=9), alert(now))
+    for minute in range(3):
+        post(desk, now + timedelta(minutes=minute), alert(now))
     incident = desk.ledger.open_incident_of("alertmanager:8c8b5c9d1e2f3a4b")
     assert incident is not None
     assert incident.seen_count == 1
@@ -142,6 +142,12 @@ def test_an_alert_of_our_rules_has_the_cause_of_the_watchs_own(desk: Desk, now: 
     assert incident is not None
     assert (incident.severity, incident.procedure) == (Severity.P3, "AL-03")
     assert incident.title == "Disk use of a mount app1, / is over its warning level"
+
+
+def test_what_it_is_about_is_known_so_that_the_mail_can_name_whom_to_call(now: datetime) -> None:
+    others = alert(now, labels={"alertname": "X", "component": "redis"})
+    seen = translate(understood(body(ours(now, "warning"), others)), POLICY, now).seen
+    assert [one.component for one in seen] == ["host", "redis"]
 
 
 def test_the_gravest_level_speaks_and_its_end_is_no_end_while_another_fires(desk: Desk, now: datetime) -> None:
