@@ -75,7 +75,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     home = Path(environment.get("AIRFLOW_HOME") or "~/airflow").expanduser()
     parser = argparse.ArgumentParser(
         prog="python -m clo_ops.watchdog",
-        description=__doc__,
+        description="Notice a dead Airflow or ledger, keep the ladders going and mail by itself (docs/watchdog.md).",
         epilog=CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
