@@ -6,6 +6,7 @@ whole life (who was told, the updates, the messages) is judged once it is over.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -16,12 +17,24 @@ from clo_ops.rules import response as rules
 from clo_ops.rules.ladders import notices, rungs
 
 if TYPE_CHECKING:
-    from clo_ops.ledger import IncidentRow
+    from clo_ops.ledger import IncidentRow, Ledger
+
+# The causes of incidents about incident_response itself (orchestration.escalate).
+OURS = re.compile(r"(failed|late):incident_response(:|$)")
 
 
 def of_run(run: Run) -> list[IncidentRow]:
     """The incidents this run works on; none where another run has taken them over."""
     return run.ledger.incidents_of_run(run.run_id)
+
+
+def without_a_run(ledger: Ledger, now: datetime) -> list[IncidentRow]:
+    """The open incidents no run works on yet.
+
+    Not those of this very DAG: people are told of its red run, but a run for it would judge the run before, and so on.
+    """
+    waiting = [one for one in ledger.open_incidents(now) if not one.dag_run]
+    return [one for one in waiting if not OURS.match(one.cause)]
 
 
 def severity_and_clocks(run: Run) -> list[Finding]:

@@ -20,7 +20,7 @@ from clo_ops.findings import CheckFailed, ConfigurationError, Severity
 from clo_ops.orchestration.incidents import desk
 from clo_ops.orchestration.links import AirflowLinks
 from clo_ops.orchestration.procedure import open_run
-from clo_ops.orchestration.response import of_run
+from clo_ops.orchestration.response import of_run, without_a_run
 from clo_ops.orchestration.until import NOBODY, Until, reached
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _of_events(context: Mapping[str, Any]) -> list[int]:
 
 def _to_be_taken_up(run: Run, told_of: Sequence[int], now: datetime) -> list[int]:
     """What no other run has: of the events, for one may come twice; of all that is open, for one may be lost."""
-    waiting = [one.id for one in run.ledger.open_incidents(now) if not one.dag_run]
+    waiting = [one.id for one in without_a_run(run.ledger, now)]
     numbers = dict.fromkeys([*told_of, *waiting])
     return [one for one in numbers if run.ledger.incident(one).dag_run in ("", run.run_id)]
 

@@ -12,6 +12,7 @@ from airflow.sdk import Asset, AssetWatcher
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
 from clo_ops.orchestration.connections import Connections
+from clo_ops.orchestration.response import without_a_run
 from clo_ops.policy import load_policy
 
 if TYPE_CHECKING:
@@ -49,11 +50,10 @@ class Standing:
         """
         try:
             ledger = self._watch.ledger if self._watch else None
-            known = ledger.open_incidents(now) if ledger else []
+            waiting = {one.id: one for one in without_a_run(ledger, now)} if ledger else {}
         except Exception:
             log.exception("the watch cannot see which incidents are open")
             return []
-        waiting = {one.id: one for one in known if not one.dag_run}
         patience = load_policy().alerting.watch.silent_for
         told = {number: at for number, at in self._announced.items() if number in waiting and now - at < patience}
         found = [one for number, one in waiting.items() if number not in told]

@@ -16,6 +16,7 @@ from clo_ops.findings import ConfigurationError, Severity
 from clo_ops.ledger import Ledger
 from clo_ops.ledger.errors import LedgerConflict
 from clo_ops.orchestration import response_tasks as tasks
+from clo_ops.orchestration.response import without_a_run
 from clo_ops.orchestration.run import Run
 from clo_ops.orchestration.watch_trigger import Standing
 from clo_ops.policy import load_policy
@@ -86,6 +87,13 @@ def test_the_watch_announces_each_incident_without_a_run_once(run: Run, two: lis
     again = now + POLICY.alerting.watch.silent_for
     assert standing.unattended(again - timedelta(seconds=1)) == []
     assert [one.id for one in standing.unattended(again)] == [late.id], "its event was lost"
+
+
+def test_a_red_run_of_this_dag_is_told_and_starts_no_further_run(run: Run, two: list[int], now: datetime) -> None:
+    desk = Desk(run.ledger, POLICY)
+    for cause in ("failed:incident_response", "late:incident_response:x", "failed:incident_response_of_others"):
+        desk.detect(Sighting(cause, Severity.P2, cause, "IR-07", now, "red", "green"))
+    assert [one.cause for one in without_a_run(run.ledger, now)] == ["failed:incident_response_of_others"]
 
 
 def test_a_form_describes_a_new_incident_or_names_one_there_is(run: Run, now: datetime) -> None:
