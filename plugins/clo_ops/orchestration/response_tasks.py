@@ -6,8 +6,10 @@ first counts, wherever he is: a question that was settled elsewhere ends by itse
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,7 +18,7 @@ from airflow.sdk import BaseOperator, Param
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
 from clo_ops.escalation.sighting import Sighting
-from clo_ops.findings import CheckFailed, ConfigurationError, Severity
+from clo_ops.findings import CheckFailed, ConfigurationError, CouldNotCheck, Severity
 from clo_ops.orchestration.incidents import desk
 from clo_ops.orchestration.links import AirflowLinks
 from clo_ops.orchestration.procedure import open_run
@@ -30,11 +32,14 @@ if TYPE_CHECKING:
     from clo_ops.ledger import IncidentRow
     from clo_ops.orchestration.run import Run
 
+log = logging.getLogger(__name__)
 UNCHANGED = "unchanged"
 TAKE = "I take it"
 RESTORED, RESOLVED, NOTHING = "Service restored", "Resolved", "Not an incident"
 # A little less than the run itself may take, so that a question ends by itself and not with the run.
 PATIENCE = timedelta(days=13)
+# Together within the task's own time limit.
+ACT_TRIES, ACT_AGAIN = 8, timedelta(seconds=10)
 
 TAKE_UP_PAGE = """### The incidents are taken up
 
@@ -169,9 +174,27 @@ class PersonOperator(HITLOperator):
         if said := event.get("clo_ops"):
             return str(said)
         answer = super().execute_complete(cast("Context", context), dict(event))
+        _until_done(lambda: self._act(context, answer))
+        return f"{answer['chosen_options'][0]} ({_who(answer)})"
+
+    def _act(self, context: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
         with open_run(context, self.task_id) as run:
             _act(run, answer["chosen_options"][0], _who(answer), answer["params_input"] or {})
-        return f"{answer['chosen_options'][0]} ({_who(answer)})"
+
+
+def _until_done(act: Callable[[], None], pause: timedelta = ACT_AGAIN) -> None:
+    """A person's answer is not lost to a ledger that is away: a task tried again would ask that person again.
+
+    Raises CouldNotCheck where it stays away for all tries.
+    """
+    for left in reversed(range(ACT_TRIES)):
+        try:
+            return act()
+        except CouldNotCheck:
+            if not left:
+                raise
+            log.warning("the answer could not be acted on; again in %s", pause, exc_info=True)
+            time.sleep(pause.total_seconds())
 
 
 class StableOperator(BaseOperator):

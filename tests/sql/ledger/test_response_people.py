@@ -12,7 +12,7 @@ import pytest
 
 from clo_ops.escalation.desk import Desk
 from clo_ops.escalation.sighting import Sighting
-from clo_ops.findings import ConfigurationError, Severity
+from clo_ops.findings import ConfigurationError, CouldNotCheck, Severity
 from clo_ops.ledger import Ledger
 from clo_ops.ledger.errors import LedgerConflict
 from clo_ops.orchestration import response_tasks as tasks
@@ -142,3 +142,17 @@ def test_what_came_from_outside_is_no_markup_in_the_question(run: Run, now: date
     told = tasks._story(run, one, "https://airflow.test/clo-ops/incidents/1")
     assert "\\!\\[x\\]\\(http://evil.test/y\\) \\<b\\>\\*\\*bold" in told
     assert "](javascript" not in told
+
+
+def test_an_answer_is_acted_on_once_the_ledger_is_back() -> None:
+    away = [CouldNotCheck("the ledger is away")] * (tasks.ACT_TRIES - 1)
+
+    def act() -> None:
+        if away:
+            raise away.pop()
+
+    tasks._until_done(act, timedelta(0))
+    assert away == []
+    away += [CouldNotCheck("the ledger is away")] * (tasks.ACT_TRIES + 1)
+    with pytest.raises(CouldNotCheck):
+        tasks._until_done(act, timedelta(0))
