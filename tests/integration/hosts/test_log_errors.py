@@ -130,6 +130,13 @@ def test_a_file_cut_short_is_read_from_its_beginning(reader: Reader, log: Path) 
     assert "truncated" in answer.measurements[0].detail
 
 
+def test_cut_short_with_its_first_bytes_kept_is_read_from_its_beginning(reader: Reader, log: Path) -> None:
+    add(log, BAD * 20)
+    assert reader.look() == 20
+    os.truncate(log, 400)
+    assert "truncated" in reader.answer(MINUTE).measurements[0].detail
+
+
 def test_cut_short_and_grown_past_where_we_were_is_noticed_by_its_first_bytes(reader: Reader, log: Path) -> None:
     os.truncate(log, 0)
     add(log, GOOD * 3 + BAD * 9)

@@ -50,6 +50,11 @@ def test_a_log_nobody_has_a_word_of_is_unknown():
     assert worst(judged()) is Status.UNKNOWN
 
 
+def test_another_rules_word_of_a_log_is_not_this_ones():
+    other = SimpleNamespace(rule="cpu", labels={"source": "api"}, state={}, level="ok", value=0.0)
+    assert by_source(alert("worker"), other) == {"api": Status.UNKNOWN, "worker": Status.PASS}
+
+
 def test_a_log_that_is_no_longer_in_policy_and_other_alerts_do_not_count():
     found = by_source(alert("api"), alert("worker"), alert("gone", "critical"), alert("app1", "critical", rule="cpu"))
     assert found == {"api": Status.PASS, "worker": Status.PASS}
