@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
-from clo_ops.findings import CloOpsError, Finding, worst
+from clo_ops.findings import Answer, CloOpsError, Finding, worst
 from clo_ops.orchestration.drill import RED, Drill, backup_facts, failed, passed
 
 
 def environment(drill: Drill) -> list[Finding]:
-    """M3-01: choose, read, guard; start; prove again that what was started is not production."""
+    """M3-01: choose; read the backup while the guard looks; start; prove that what was started is not production."""
+    from clo_ops.actions.drill.choosing import read_whole
+
     findings = _chosen(drill)
-    if worst(findings) not in RED:
-        findings += _guarded(drill)
-    if worst(findings) not in RED:
-        findings += _started(drill)
-    return findings
+    if worst(findings) in RED:
+        return findings
+    with ThreadPoolExecutor(1) as beside:
+        reading = beside.submit(read_whole, drill.choice)
+        guarded = _guarded(drill)
+        findings += _read(drill, reading.result()) + guarded
+    return findings if worst(findings) in RED else findings + _started(drill)
 
 
 def _chosen(drill: Drill) -> list[Finding]:
@@ -30,16 +35,14 @@ def _chosen(drill: Drill) -> list[Finding]:
     drill.fact("place", drill.spec.place)
     drill.measure("drill.backup.size", choice.backup.size_bytes, "bytes", path=choice.backup.name)
     path, how = choice.backup.name, drill.spec.backup
-    told = passed("M3-01", "backup chosen", "a backup to restore", path, f"{path} is restored ({how}).")
-    return [told, *_read(drill)]
+    return [passed("M3-01", "backup chosen", "a backup to restore", path, f"{path} is restored ({how}).")]
 
 
-def _read(drill: Drill) -> list[Finding]:
+def _read(drill: Drill, answer: Answer) -> list[Finding]:
     """L1 and L2 before anything is started: bytes that are not those recorded prove nothing about the backup."""
-    from clo_ops.actions.drill.choosing import read_whole
     from clo_ops.rules import reading
 
-    answer = drill.run.keep(read_whole(drill.choice))
+    drill.run.keep(answer)
     return reading.judge(answer, drill.choice.backup.name, recorded=bool(drill.choice.sha256))
 
 
