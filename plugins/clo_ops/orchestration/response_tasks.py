@@ -189,12 +189,14 @@ def _until_done(act: Callable[[], None], pause: timedelta = ACT_AGAIN) -> None:
     """
     for left in reversed(range(ACT_TRIES)):
         try:
-            return act()
+            act()
         except CouldNotCheck:
             if not left:
                 raise
             log.warning("the answer could not be acted on; again in %s", pause, exc_info=True)
             time.sleep(pause.total_seconds())
+        else:
+            return
 
 
 class StableOperator(BaseOperator):
