@@ -70,6 +70,7 @@ class Standing:
         from clo_ops.orchestration.escalate import spool
         from clo_ops.orchestration.incidents import Courier
         from clo_ops.orchestration.incidents import desk as desk_on
+        from clo_ops.orchestration.second_path import SecondPath
         from clo_ops.orchestration.watch import Watch
         from clo_ops.probes.watch import questions
 
@@ -79,7 +80,9 @@ class Standing:
         courier = Courier(connections)
         self._closers.append(courier)
         desk = desk_on(ledger, policy)
-        beside = (lambda _: spool().take_in(desk.detect), ExpectedRuns(desk))
+        second_path = SecondPath(connections)
+        self._closers.append(second_path)
+        beside = (lambda _: spool().take_in(desk.detect), ExpectedRuns(desk), second_path)
         watch = Watch(policy, questions(policy, connections, self._positions), ledger, desk, courier, beside)
         self._closers.append(watch)
         return watch
