@@ -22,7 +22,8 @@ from demo.world import build, prepare  # noqa: E402
 SCALE, SEED, DAYS = 40.0, 7, 30
 ENTRIES = """CREATE TABLE IF NOT EXISTS bench_entries AS
 SELECT n AS entry_id, timestamptz '2020-01-01Z' + n * interval '7 s' AS booked_at,
-(n::bigint * 7919 % 1000003)::numeric / 100 AS amount, md5(n::text) AS reference, repeat(md5((n % 977)::text), 2) AS note FROM generate_series(1, 4000000) AS n"""
+(n::bigint * 7919 % 1000003)::numeric / 100 AS amount,
+md5(n::text) AS reference, repeat(md5((n % 977)::text), 2) AS note FROM generate_series(1, 4000000) AS n"""
 
 
 def arguments(about: str) -> argparse.Namespace:

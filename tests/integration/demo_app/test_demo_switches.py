@@ -58,7 +58,8 @@ def test_the_catalogue_has_every_fault_of_the_demo():
         "login-broken", "login-without-mfa", "wrong-password-accepted", "replayed-code-accepted",
         "session-outlives-logout", "session-never-expires", "orphaned-sessions", "connection-leak",
         "idle-in-transaction", "blocked-session", "failing-calculations", "error-burst", "missing-asset",
-        "frontend-wrong-page", "websocket-mute", "websocket-wrong-echo", "stale-backup", "missing-backup", "failed-backup", "small-backup",
+        "frontend-wrong-page",
+        "websocket-mute", "websocket-wrong-echo", "stale-backup", "missing-backup", "failed-backup", "small-backup",
         "stopped-postgres", "stopped-redis", "slow-queries",
     }  # fmt: skip
     assert all(fault.flag or fault.action for fault in FAULTS.values())
