@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _workers(arguments: Sequence[str]) -> list[str]:
     """All the tests: two workers, each with whole folders, for most tests wait for a server. Some of them: one."""
-    return list(arguments) or ["-n", "2", "--dist", "loadgroup"]
+    return list(arguments) or ["-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"]
 
 
 def passes(name: str, command: Sequence[str]) -> bool:

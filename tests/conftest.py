@@ -29,9 +29,17 @@ def pytest_configure() -> None:
 TOGETHER = {"drill": "drills", "drill_whole": "drills", "drill_failover": "drills", "backups": "drills"}
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several workers (pytest-xdist) a folder stays with one of them: what it starts is started once."""
-    for item in items:
-        folder = item.path.parent.relative_to(ROOT).as_posix()
-        item.add_marker(pytest.mark.xdist_group(TOGETHER.get(item.path.parent.name, folder)))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """With several workers a folder stays with one of them: what it starts is started once.
+
+    pytest-xdist's own groups are written into node ids, which pytest no longer lets it do.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFolder(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            folder = nodeid.partition("::")[0].rpartition("/")[0]
+            return TOGETHER.get(folder.rpartition("/")[2], folder)
+
+    return ByFolder(config, log)
