@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -50,7 +51,12 @@ def test_a_server_without_standby_is_not_applicable_unless_one_is_named(alone, p
 
 def test_a_standby_is_seen_from_both_sides(built, policy):
     place, _ = built
-    here, there = replication(place.primary().target), replication(place.standby().target)
+    # The primary knows how far a standby is once that one has said so for the first time.
+    for _ in range(100):
+        here, there = replication(place.primary().target), replication(place.standby().target)
+        if Status.UNKNOWN not in replicating(here, policy).values():
+            break
+        time.sleep(0.1)
     assert set(replicating(here, policy).values()) == {Status.PASS}
     assert set(replicating(there, policy).values()) == {Status.PASS}
     assert there.value("replication.streaming", standby="this server") == 1
