@@ -6,7 +6,7 @@ Whatever is told goes into the outbox in the same transaction as what caused it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -154,7 +154,7 @@ class Desk:
         """An overdue update is itself an alert (IR-04), and whoever took the incident no longer holds the ladder."""
         silent = tidings.update_overdue(incident, self.policy)
         self.ledger.note_incident(incident.id, "update_overdue", now, OURSELVES, silent.headline)
-        self._tell(incident, silent, self._group(WATCHMEN, now), now)
+        self._tell(incident, silent, tidings.mailboxes(self._group(WATCHMEN, now), self.policy), now)
         incident = self.ledger.expire_acknowledgement(incident.id, now)
         return self._next_update(incident, now)
 
@@ -191,21 +191,19 @@ class Desk:
                 self.ledger.escalate_incident(incident.id, step.level, step.role, now)
             elif step.released_by_a_person:
                 draft = tidings.draft_for_users(incident, step.condition, self.policy)
-                self._tell(incident, draft, step.people, now)
+                self._tell(incident, draft, tidings.mailboxes(step.people, self.policy), now)
                 continue
             for person in step.people:
                 whom.setdefault(person, []).append(step_name(step))
         for person, names in whom.items():
             link = self.links.acknowledge(incident.id, person, now)
             opened = tidings.opened(incident, self._story(incident), names, link, self.policy)
-            self._tell(incident, opened, [person], now)
+            self._tell(incident, opened, tidings.mailboxes([person], self.policy), now)
 
-    def _tell(self, incident: IncidentRow, news: tidings.News, names: Iterable[str], at: datetime) -> None:
-        recipients = tidings.mailboxes(names, self.policy)
+    def _tell(self, incident: IncidentRow, news: tidings.News, recipients: Sequence[str], at: datetime) -> None:
         if recipients:
-            self.ledger.enqueue(
-                tidings.message(incident, news, recipients, at, self.policy, self.links.incident(incident.id))
-            )
+            link = self.links.incident(incident.id)
+            self.ledger.enqueue(tidings.message(incident, news, recipients, at, self.policy, link))
 
     def _clock_began(self, incident: IncidentRow) -> datetime:
         """Detection, or the last time the severity was raised (D70)."""
@@ -215,15 +213,13 @@ class Desk:
     def _story(self, incident: IncidentRow) -> str:
         return next((one.detail for one in self.ledger.timeline(incident.id) if one.kind == "diagnosed"), "")
 
-    def _told_people(self, incident: IncidentRow) -> tuple[str, ...]:
-        """Everybody whom a rung or notice reached, as on call then and now; never whom only a draft went to."""
-        told, since = self.ledger.steps_told(incident.id), self._clock_began(incident)
-        every: list[Rung | Notice] = [
-            *rungs(incident.severity, since, self.policy),
-            *notices(incident.severity, since, self.policy),
-        ]
-        reached = [one for one in every if step_name(one) in told and not getattr(one, "released_by_a_person", False)]
-        return tuple(dict.fromkeys(person for one in reached for person in one.people))
+    def _told_people(self, incident: IncidentRow) -> list[str]:
+        """The addresses it was ever told to, whatever its severity and whoever was on call; never whom only a draft
+        went to."""
+        opened = f"incident:{incident.id}:{tidings.OPENED}:"
+        sent = (one.message for one in self.ledger.incident_messages(incident.id))
+        addresses = (who for one in sent if one.dedup_key.startswith(opened) for who in one.recipients)
+        return list(dict.fromkeys(addresses))
 
     def _group(self, groups: Iterable[str], at: datetime) -> tuple[str, ...]:
         return people((name for group in groups for name in self.policy.contacts.groups[group]), at, self.policy)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from clo_ops.policy.severities import Vendor
 
 SUBJECT_LENGTH = 150
+# The kind of news by which a person first hears of an incident; who got it gets all that follows.
+OPENED = "opened"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ def opened(incident: IncidentRow, story: str, steps: Sequence[str], link: str, p
     )
     level = policy.severities[incident.severity]
     return News(
-        kind="opened",
+        kind=OPENED,
         headline=f"{incident.severity} {level.title}: {incident.title}. {taken}",
         story=story,
         ask="Take it, so that the next one on the ladder need not be told." if not incident.acknowledged_by else "",

@@ -240,3 +240,14 @@ def test_the_same_finding_of_another_run_is_the_same_cause(desk: Desk, at: datet
     first = desk.detect(Sighting.of(finding, at=at))
     assert desk.detect(Sighting.of(finding, at=at + 24 * HOUR)).id == first.id
     assert first.title == "DM-04 newest backup: clo"
+
+
+def test_who_was_told_of_a_graver_incident_hears_that_it_was_eased_and_that_it_is_over(
+    desk: Desk, mails: Any, at: datetime
+) -> None:
+    incident = desk.detect(sighting(at)).id
+    told = who(mails(at)) - {"status-page"}
+    desk.change_severity(incident, Severity.P3, "Ana", "one user only", at + MINUTE)
+    assert told <= who(mails(at + MINUTE))
+    desk.resolve(incident, "Ana", "mended", at + 2 * MINUTE)
+    assert who(mails(at + 2 * MINUTE)) == told
