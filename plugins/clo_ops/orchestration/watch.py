@@ -119,8 +119,8 @@ class Watch:
                 silent.append(one.name)
                 continue
             given = _answer(self._asked.pop(one.name), one.name)
-            silent += [one.name] if given.unanswered else []
-            answer += given
+            silent += [one.name] if given is None or given.unanswered else []
+            answer += given or Answer()
         return answer, silent
 
     def _known(self) -> dict[Key, State]:
@@ -266,11 +266,14 @@ def _counted(
 ) -> dict[Key, float | None]:
     """The source counted over the window itself. Whom it does not name any more did nothing; silence is silence.
 
-    When it was silent only the series that must be there has no data: one alert for one silence.
+    A series that must be there and was not counted has no data. When the source was silent only that one has none: one
+    alert for one silence.
     """
     if unasked:
         return dict.fromkeys(sorted(expected))
-    return {key: samples[key].value if key in samples else 0.0 for key in sorted(samples.keys() | known | expected)}
+    counted: dict[Key, float | None] = dict.fromkeys(known - expected, 0.0)
+    counted |= dict.fromkeys(expected)
+    return dict(sorted((counted | {key: one.value for key, one in samples.items()}).items()))
 
 
 def _forgettable(state: State, threshold: Threshold) -> bool:
@@ -279,13 +282,13 @@ def _forgettable(state: State, threshold: Threshold) -> bool:
     return threshold.statistic == "sum" and bool(threshold.per) and calm and state.over_warning is None
 
 
-def _answer(asked: Future[Answer], name: str) -> Answer:
-    """A probe never raises for a system that cannot be reached; where it does, that is a fault of ours, and told."""
+def _answer(asked: Future[Answer], name: str) -> Answer | None:
+    """A probe never raises for a system that cannot be reached; one that does is a fault of ours, and no answer."""
     try:
         return asked.result()
     except Exception:
         log.exception("the watch's question %s broke off", name)
-        return Answer()
+        return None
 
 
 def _alert_class(event: Event, threshold: Threshold) -> Any:

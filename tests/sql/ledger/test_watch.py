@@ -229,3 +229,18 @@ def test_a_storm_from_one_cause_is_one_incident(watch: Watch, system: System, le
     (incident,) = ledger.open_incidents(at + 51 * EVERY)
     assert [one.kind for one in ledger.timeline(incident.id)].count("opened") == 1
     assert ledger.outbox_state().waiting == 4
+
+
+def test_a_question_that_breaks_off_or_comes_back_empty_is_silence_and_never_a_zero(
+    watch: Watch, system: System, ledger: Ledger, at: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch.look(at)
+    broken = Asked(LOGINS, ("clo.login.failed",), lambda _: 1 / 0)  # type: ignore[arg-type,return-value]
+    monkeypatch.setattr(watch, "questions", [system.questions[0], broken])
+    looks = [watch.look(at + number * EVERY) for number in range(1, 5)]
+    assert looks[0].silent == (LOGINS,)
+    assert "alert:failed_logins:" in {cause for look in looks for cause in causes(look)}
+    empty = Asked(LOGINS, ("clo.login.failed",), lambda _: Answer())
+    monkeypatch.setattr(watch, "questions", [system.questions[0], empty])
+    watch.look(at + 5 * EVERY)
+    assert [one.cause for one in ledger.open_incidents(at + 6 * EVERY)] == ["alert:failed_logins:"]
