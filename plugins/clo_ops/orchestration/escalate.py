@@ -21,6 +21,7 @@ from clo_ops.orchestration.connections import Connections
 from clo_ops.orchestration.run import client_name
 from clo_ops.policy import load_policy
 from clo_ops.rules.rota import people
+from clo_ops.rules.watching import has_incident
 
 if TYPE_CHECKING:
     from clo_ops.escalation.desk import Desk
@@ -110,7 +111,7 @@ def run_failed(context: Mapping[str, Any]) -> None:
     try:
         with _desk(dag_run.dag_id) as desk:
             red = red_findings(desk.ledger, dag_run.dag_id, dag_run.run_id)
-            if red and all(one.procedure.startswith(WATCHED) for one in red):
+            if red and all(one.procedure.startswith(WATCHED) and has_incident(one, desk.policy) for one in red):
                 log.info("every red finding is an alert's, which has its incident already")
                 return
             _tell(desk, failed(dag_run.dag_id, dag_run.run_id, reason, red))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from clo_ops.policy.thresholds import Threshold
 
 PRIORITY = "AL-08"
+ANSWERED = "answered in time"
 LOOK = "Look at the triggerer: the watch runs there, and its log says what it could not do."
 
 
@@ -131,6 +132,14 @@ def _stands(case: Case, alert: Alert, rule: Threshold, policy: Policy) -> Findin
     return case.warned(actual, f"{rule.title}{of} is over its warning level{since}: {actual} when raised", severity)
 
 
+def has_incident(finding: Finding, policy: Policy) -> bool:
+    """Whether a red finding is an alert's own, for which the watch has opened an incident.
+
+    A watch that does not look, a task that broke off, an alert without an incident: nobody has been told of those.
+    """
+    return finding.name == ANSWERED or finding.name in {rule.title for rule in policy.thresholds.values()}
+
+
 def judge_priorities(
     alerts: Sequence[Alert], incidents: Sequence[Incident], looked_at: datetime | None, policy: Policy, *, at: datetime
 ) -> list[Finding]:
@@ -160,7 +169,7 @@ def _answered(one: Incident, policy: Policy, at: datetime) -> Finding:
     entry = policy.procedures[PRIORITY]
     due = one.response_due_at
     expected = f"acknowledged by {moment(due)}" if due else "acknowledged"
-    case = Case(PRIORITY, "answered in time", expected, one.severity, entry.first_action, entry.lines, one.title)
+    case = Case(PRIORITY, ANSWERED, expected, one.severity, entry.first_action, entry.lines, one.title)
     if one.acknowledged_at is not None:
         return case.passed("acknowledged", f"Incident {one.id}, {one.title}, is acknowledged")
     if due is not None and at > due:

@@ -7,8 +7,10 @@ from contextlib import contextmanager
 
 import pytest
 
+from clo_ops.findings import Finding, Severity, Status
 from clo_ops.ledger.errors import LedgerUnavailable
 from clo_ops.orchestration import deadlines, escalate
+from clo_ops.policy import load_policy
 
 LATE = {"dag_id": "daily_morning_startup", "dag_run_id": "manual__1", "state": "running"}
 CONTEXT = {"dag_run": LATE, "deadline": {"id": "d1", "deadline_time": "2026-11-23T08:30:00Z"}}
@@ -84,3 +86,37 @@ def test_a_desk_that_fails_leaves_the_file_for_the_next(ledger_away):
     with pytest.raises(LedgerUnavailable):
         escalate.spool().take_in(broken)
     assert len(waiting()) == 1
+
+
+class Desk:
+    policy = load_policy()
+    ledger = None
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ({"AL-03": "Disk use of a mount"}, False),
+        ({"AL-03": "the watch looks"}, True),
+        ({"AL-03": "not finished"}, True),
+        ({"AL-03": "Disk use of a mount", "AL-08": "one incident for one cause"}, True),
+        ({"DM-04": "newest backup"}, True),
+    ],
+)
+def test_a_red_page_is_told_unless_every_finding_is_an_alerts_own(monkeypatch, names, told):
+    """A watch that is dead leaves only AL-* red; taken for alerts, nobody would hear of it."""
+
+    class Ended:
+        dag_id, run_id = "business_hours_monitoring", "scheduled__1"
+
+    @contextmanager
+    def desk(dag_id):
+        yield Desk()
+
+    red = [Finding(one, name, Status.FAIL, "x", "y", "z", "", Severity.P2, "look") for one, name in names.items()]
+    said = []
+    monkeypatch.setattr(escalate, "_desk", desk)
+    monkeypatch.setattr(escalate, "red_findings", lambda *_: red)
+    monkeypatch.setattr(escalate, "_tell", lambda _, seen: said.append(seen.cause))
+    escalate.run_failed({"dag_run": Ended})
+    assert bool(said) is told

@@ -91,3 +91,13 @@ def test_an_alert_that_was_told_has_its_incident():
 @pytest.mark.parametrize(("after", "expected"), [(0 * SECOND, Status.WARN), (SECOND, Status.FAIL)])
 def test_an_answer_is_late_strictly_after_its_time(after, expected):
     assert worst(priorities([alert("disk", "critical", 91.0, **DISK)], [incident()], at=AT + after)) is expected
+
+
+def test_an_alerts_own_finding_has_its_incident_and_nothing_else_has():
+    own = watching.judge("AL-03", [alert("disk", "critical", 91.0, **DISK)], AT, POLICY, at=AT)
+    late = priorities([alert("disk", "critical", 91.0, **DISK)], [incident()], at=AT + SECOND)
+    told = [one for one in [*own, *late] if one.status is Status.FAIL]
+    assert [watching.has_incident(one, POLICY) for one in told] == [True, True]
+    silent = watching.judge("AL-03", [], None, POLICY, at=AT)
+    nobody = priorities([alert("disk", "critical", 91.0, **DISK)], [])
+    assert not any(watching.has_incident(one, POLICY) for one in [*silent, *nobody])
