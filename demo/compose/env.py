@@ -54,8 +54,8 @@ def settings(*, demo: bool) -> dict[str, str]:
 
 
 def demo_settings() -> dict[str, str]:
-    names = ("CLO_DB_PASSWORD", "CLO_APP_PASSWORD", "CLO_READER_PASSWORD", "CLO_BACKUP_PASSWORD")
-    return {name: _word() for name in (*names, "CLO_PROBE_PASSWORD")} | {
+    roles = ("DB", "APP", "READER", "BACKUP", "MAINTAINER", "RETENTION", "PROBE")
+    return {f"CLO_{role}_PASSWORD": _word() for role in roles} | {
         "CLO_PROBE_TOTP_SECRET": base64.b32encode(secrets.token_bytes(20)).decode(),
         "CLO_OPS_MODE": "demo",
     }
@@ -75,6 +75,10 @@ def demo_connections(values: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     return {
         "clo_postgres": postgres | {"login": "clo_ops_reader", "password": values["CLO_READER_PASSWORD"]},
         "clo_backup_source": postgres | {"login": "clo_backup", "password": values["CLO_BACKUP_PASSWORD"]},
+        "clo_postgres_maintenance": postgres
+        | {"login": "clo_ops_maintainer", "password": values["CLO_MAINTAINER_PASSWORD"]},
+        "clo_postgres_retention": postgres
+        | {"login": "clo_ops_retention", "password": values["CLO_RETENTION_PASSWORD"]},
         "clo_redis": {"conn_type": "redis", "host": "redis", "port": 6379, "password": values["REDIS_PASSWORD"]},
         "clo_api": web["api"] | {"login": PROBE, "password": values["CLO_PROBE_PASSWORD"], "extra": totp},
         "clo_frontend": web["frontend"],

@@ -1,7 +1,7 @@
 """The demo's database in docker-compose.yml, made once: roles, world, extensions. ``python -m demo.compose.world``.
 
-CLO_SUPERUSER_URL and CLO_DATABASE_URL say where; CLO_APP_PASSWORD, CLO_READER_PASSWORD, CLO_BACKUP_PASSWORD are the
-roles', CLO_PROBE_PASSWORD and CLO_PROBE_TOTP_SECRET the synthetic user's. Who else can log in stands in users.json of
+CLO_SUPERUSER_URL and CLO_DATABASE_URL say where; CLO_APP_PASSWORD and the others of PASSWORDS are the roles',
+CLO_PROBE_PASSWORD and CLO_PROBE_TOTP_SECRET the synthetic user's. Who else can log in stands in users.json of
 CLO_STATE_DIR. Run again, it sets the passwords anew and keeps the world.
 """
 
@@ -24,6 +24,8 @@ PASSWORDS = {
     "clo_app": "CLO_APP_PASSWORD",
     "clo_ops_reader": "CLO_READER_PASSWORD",
     "clo_backup": "CLO_BACKUP_PASSWORD",
+    "clo_ops_maintainer": "CLO_MAINTAINER_PASSWORD",
+    "clo_ops_retention": "CLO_RETENTION_PASSWORD",
 }
 
 

@@ -12,5 +12,9 @@ GRANT SELECT (user_id, username, full_name, email, totp_last_step, last_login_at
 -- Audit rows are written and read, not changed, not even by the application that owns them.
 REVOKE UPDATE, DELETE, TRUNCATE ON audit_logs, audit_anchor FROM clo_app;
 
+-- What moves old rows to the archive: it reads and deletes the log tables, changes none of their rows.
+GRANT USAGE ON SCHEMA public TO clo_ops_retention;
+GRANT SELECT, DELETE ON audit_logs TO clo_ops_retention;
+
 -- What the backup job plants before a dump.
 GRANT INSERT ON backup_canary TO clo_backup;

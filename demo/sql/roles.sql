@@ -1,11 +1,11 @@
--- Roles of the demo CLO system; run by a superuser. Passwords come from the session's settings demo.clo_app_password,
--- demo.clo_ops_reader_password and demo.clo_backup_password. Safe to run again: passwords are then set anew.
+-- Roles of the demo CLO system; run by a superuser. The password of each comes from the session's setting
+-- demo.<role>_password. Safe to run again: passwords are then set anew.
 
 DO $$
 DECLARE
     wanted text;
 BEGIN
-    FOREACH wanted IN ARRAY ARRAY['clo_app', 'clo_ops_reader', 'clo_backup'] LOOP
+    FOREACH wanted IN ARRAY ARRAY['clo_app', 'clo_ops_reader', 'clo_backup', 'clo_ops_maintainer', 'clo_ops_retention'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
             EXECUTE format('CREATE ROLE %I', wanted);
         END IF;
@@ -21,3 +21,9 @@ GRANT pg_monitor TO clo_ops_reader;
 ALTER ROLE clo_ops_reader SET default_transaction_read_only = on;
 ALTER ROLE clo_ops_reader CONNECTION LIMIT 30;
 GRANT pg_read_all_data TO clo_backup;
+
+-- PostgreSQL 15 lets nobody VACUUM or REINDEX a table but its owner and the owner's members.
+GRANT clo_app, pg_monitor TO clo_ops_maintainer;
+ALTER ROLE clo_ops_maintainer CONNECTION LIMIT 10;
+GRANT pg_monitor TO clo_ops_retention;
+ALTER ROLE clo_ops_retention CONNECTION LIMIT 10;

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 SQL = Path(__file__).resolve().parent.parent / "sql"
-ROLES = ("clo_app", "clo_ops_reader", "clo_backup")
+ROLES = ("clo_app", "clo_ops_reader", "clo_backup", "clo_ops_maintainer", "clo_ops_retention")
 CHUNK = 1 << 16
 # What is drawn anew at each build, or is the wall clock's.
 NOT_REPRODUCED = {
@@ -33,7 +33,7 @@ def run_file(connection: Connection, name: str) -> None:
 def prepare(superuser_dsn: str, passwords: Mapping[str, str]) -> None:
     """Roles and extensions, by a superuser connected to the database of the CLO system. Safe to run again.
 
-    ``passwords`` has those of clo_app, clo_ops_reader and clo_backup. Raises KeyError where one is missing.
+    ``passwords`` has those of ``ROLES``. Raises KeyError where one is missing.
     """
     with connect(superuser_dsn) as connection:
         for role in ROLES:

@@ -144,6 +144,16 @@ class Connections:
         return self._postgres("clo_backup_source")
 
     @cached_property
+    def maintenance(self) -> PostgresTarget:
+        """The database as maintenance sees it: a member of the owner's role, so that it may VACUUM and REINDEX."""
+        return self._postgres("clo_postgres_maintenance")
+
+    @cached_property
+    def retention(self) -> PostgresTarget:
+        """The database as retention sees it: it reads and deletes rows of the log tables, and nothing else."""
+        return self._postgres("clo_postgres_retention")
+
+    @cached_property
     def docker(self) -> DockerTarget | None:
         """The Docker engine of the drills; without the connection that of recovery.yaml, which is no error."""
         try:

@@ -8,6 +8,7 @@ from clo_ops.policy.alerting import Alerting
 from clo_ops.policy.base import Model
 from clo_ops.policy.cadences import BusinessCalendar, Cadences, Windows
 from clo_ops.policy.catalogue import Kpis, Procedures
+from clo_ops.policy.maintenance import Maintenance
 from clo_ops.policy.morning import (
     Access,
     Anomalies,
@@ -50,6 +51,7 @@ class Policy(Model):
     procedures: Procedures
     morning: Morning
     recovery: Recovery
+    maintenance: Maintenance
     alerting: Alerting
 
     @property

@@ -19,7 +19,9 @@ from demo.stack.app import TOTP_INTERVAL
 from demo.stack.postgres import Cluster
 
 DAG = "test_drill_failover"
-ROLES = "create role clo_app login; create role clo_ops_reader login; create role clo_backup login"
+ROLES = "; ".join(
+    f"create role {role} login" for role in ("clo_app", "clo_ops_reader", "clo_backup", "clo_ops_retention")
+)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,12 @@ SQL = Path(__file__).resolve().parents[3] / "demo" / "sql"
 @pytest.fixture(scope="session")
 def clo_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with Cluster(tmp_path_factory.mktemp("business")) as cluster:
-        for role, options in (("clo_app", ""), ("clo_ops_reader", "in role pg_monitor"), ("clo_backup", "")):
+        for role, options in (
+            ("clo_app", ""),
+            ("clo_ops_reader", "in role pg_monitor"),
+            ("clo_backup", ""),
+            ("clo_ops_retention", ""),
+        ):
             cluster.create_user(role, options=options)
         cluster.create_user("clo_ops")
         cluster.create_database("clo", owner="clo_app")

@@ -1,0 +1,1 @@
+"""Maintenance of the CLO system: plans, and how they are applied."""
