@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     Boolean,
     Column,
@@ -298,4 +301,78 @@ backups = Table(
     _recorded_at(),
     UniqueConstraint("repository", "path", name="backups_repository_path_key"),
     Index("backups_repository_snapshot_at_idx", "repository", "snapshot_at"),
+)
+
+series = Table(
+    "series",
+    metadata,
+    _id(),
+    Column("metric", CleanText, nullable=False),
+    Column("unit", CleanText, nullable=False),
+    Column("labels", CleanJson, nullable=False, server_default=text("'{}'")),
+    Column("labels_digest", LargeBinary, nullable=False),
+    UniqueConstraint("metric", "unit", "labels_digest", name="series_metric_unit_labels_digest_key"),
+)
+
+
+def _figures() -> list[Column[Any]]:
+    """What is kept of a series' hour or day; the seconds above a level are by the level of that time."""
+    return [
+        Column("series_id", BigInteger, ForeignKey("clo_ops.series.id"), primary_key=True),
+        Column("starts_at", Instant, primary_key=True),
+        Column("count", BigInteger, nullable=False),
+        *(Column(name, Double, nullable=False) for name in ("mean", "p50", "p95", "p99", "lowest", "highest", "last")),
+        Column("covered_s", Double, nullable=False),
+        Column("warning_level", Double),
+        Column("above_warning_s", Double),
+        Column("critical_level", Double),
+        Column("above_critical_s", Double),
+        Column("source", CleanText, nullable=False),
+    ]
+
+
+hourly = Table("hourly", metadata, *_figures())
+
+# How a day's values were spread, so that days add up to the percentiles of a month (ledger.distribution).
+daily = Table(
+    "daily",
+    metadata,
+    *_figures(),
+    Column("buckets", ARRAY(Integer), nullable=False),
+    Column("bucket_counts", ARRAY(Integer), nullable=False),
+    Index("daily_starts_at_idx", "starts_at"),
+)
+
+# Written with the measurements, in the same transaction: days whose figures no longer fit what was measured.
+roll_ups_due = Table(
+    "roll_ups_due",
+    metadata,
+    _id(),
+    Column("metric", CleanText, nullable=False),
+    Column("day", Date, nullable=False),
+    Index("roll_ups_due_day_metric_idx", "day", "metric"),
+)
+
+forecasts = Table(
+    "forecasts",
+    metadata,
+    _id(),
+    _run(),
+    Column("procedure", CleanText, nullable=False),
+    Column("series_id", BigInteger, ForeignKey("clo_ops.series.id"), nullable=False),
+    Column("statistic", CleanText, nullable=False),
+    Column("made_for", Date, nullable=False),
+    Column("target", Date, nullable=False),
+    Column("verdict", CleanText, nullable=False),
+    Column("expected", Double, nullable=False),
+    Column("low", Double, nullable=False),
+    Column("high", Double, nullable=False),
+    Column("naive", Double, nullable=False),
+    Column("came", Double),
+    Column("scored_at", Instant),
+    _recorded_at(),
+    UniqueConstraint(
+        "run_id", "series_id", "statistic", "target", name="forecasts_run_id_series_id_statistic_target_key"
+    ),
+    Index("forecasts_open_idx", "target", postgresql_where=text("scored_at IS NULL")),
 )
