@@ -56,7 +56,8 @@ def utilisation_trend(run: Run) -> list[Finding]:
 def unusual_figures(run: Run) -> list[Finding]:
     """DM-09: this morning's baseline against the robust band of its own history."""
     back = run.policy.anomalies.lookback
-    return anomalies.judge(_mornings(run, back), _of_today(run), run.policy.anomalies, at=run.at)
+    policy = run.policy
+    return anomalies.judge(_mornings(run, back), _of_today(run), policy.anomalies, policy.baseline, at=run.at)
 
 
 def _mornings(run: Run, back: timedelta) -> Iterator[tuple[date, Measurement]]:

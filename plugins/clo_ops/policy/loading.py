@@ -25,6 +25,7 @@ from clo_ops.policy.problems import (
     type_at,
 )
 from clo_ops.policy.reading import Document, read
+from clo_ops.policy.thresholds import Threshold
 
 SECTIONS = tuple(name for name in Policy.model_fields if name != "mode")
 Signature = tuple[tuple[str, int, int], ...]
@@ -116,6 +117,10 @@ def _sections(documents: dict[str, Document], problems: list[Problem]) -> dict[s
     return sections
 
 
+def _levels(threshold: Threshold) -> dict[str, float]:
+    return {"warning_level": threshold.warning.above, "critical_level": threshold.critical.above}
+
+
 def _resolved(sections: dict[str, Any]) -> dict[str, Any]:
     """Names replaced by what they stand for: trend levels from thresholds, crons that supersede others."""
     cadences = {
@@ -124,9 +129,7 @@ def _resolved(sections: dict[str, Any]) -> dict[str, Any]:
     }
     trend = sections["morning"].trend
     resources = tuple(
-        one.model_copy(update={"warning_level": sections["thresholds"][one.threshold].warning.above})
-        if one.threshold
-        else one
+        one.model_copy(update=_levels(sections["thresholds"][one.threshold])) if one.threshold else one
         for one in trend.resources
     )
     morning = sections["morning"].model_copy(update={"trend": trend.model_copy(update={"resources": resources})})

@@ -74,10 +74,10 @@ class Backups(Cited):
 
 
 class Statements(Cited):
-    """DM-06. Statements of ``exclude_users`` (probes, pg_dump) are left out; a mean above ``slow_mean`` warns."""
+    """DM-06. Statements of ``exclude_users`` (probes, pg_dump) are left out; a mean is held against ``slow_mean``."""
 
     top: Positive
-    slow_mean: Duration
+    slow_mean: TimeLimits
     minimum_share: Percent
     minimum_calls: Positive
     exclude_users: Texts = ()
@@ -107,10 +107,11 @@ class Baseline(Cited):
 
 
 class TrendResource(Model):
-    """Where there is a ``warning_level``, it alone decides: the line must be on its way over it within the horizon.
+    """Where there are levels, they alone decide: the line must be on its way over one of them.
 
-    ``warn_change_percent`` decides only for a resource without a level. ``threshold`` names a threshold whose warning
-    level is meant; ``warning_level`` is then filled in when loading.
+    Over ``warning_level`` within the horizon warns, over ``critical_level`` within the trend's ``critical_within``
+    fails. ``warn_change_percent`` decides only for a resource without levels. ``threshold`` names a threshold whose
+    levels are meant; they are then filled in when loading.
     """
 
     metric: Text
@@ -119,11 +120,14 @@ class TrendResource(Model):
     warn_change_percent: Percent
     threshold: Text | None = None
     warning_level: Number | None = None
+    critical_level: Number | None = None
 
     @model_validator(mode="after")
-    def _one_level(self) -> Self:
+    def _both_levels_or_none(self) -> Self:
         if self.threshold is not None and self.warning_level is not None:
             raise refuse("threshold and warning_level", "one of them", "remove one", key="warning_level")
+        if (self.warning_level is None) != (self.critical_level is None):
+            raise refuse(self.critical_level, "warning_level and critical_level, or neither", key="critical_level")
         return self
 
 
@@ -134,6 +138,7 @@ class Trend(Cited):
     minimum_share: Percent
     significance: Number
     horizon: Duration
+    critical_within: Duration
     resources: tuple[TrendResource, ...]
 
     def minimum_mornings(self, window: int) -> int:
@@ -150,6 +155,9 @@ class Trend(Cited):
             raise refuse(self.significance, "above 0 and at most 0.2", key="significance")
         if not self.windows or min(self.windows) < 3:
             raise refuse(list(self.windows), "windows of 3 mornings or more", key="windows")
+        if self.critical_within > self.horizon:
+            allowed = f"at most horizon ({as_text(self.horizon)})"
+            raise refuse(as_text(self.critical_within), allowed, key="critical_within")
         return self
 
 
@@ -179,10 +187,15 @@ class MinimumBand(Model):
 
 
 class Anomalies(Cited):
-    """DM-09. The band is median ± max(k · mad_scale · MAD, minimum band); days and weeks are those of history."""
+    """DM-09. The band is median ± max(k · mad_scale · MAD, minimum band); days and weeks are those of history.
+
+    Outside warns; further than ``critical_widths`` times half the band's width from the median, on the side that is
+    worse for the metric, fails.
+    """
 
     k: Number
     mad_scale: Number
+    critical_widths: Number
     minimum_days: Positive
     same_weekday_from: Positive
     lookback: Duration
@@ -194,8 +207,21 @@ class Anomalies(Cited):
         return 0.0 if band is None else band.width(median)
 
 
+class LoginFields(Model):
+    """What the API calls things in the login's request and answer; ``identity`` is the name in who one is."""
+
+    username: Text
+    password: Text
+    code: Text
+    token: Text
+    lifetime: Text
+    refusal: Text
+    identity: Text
+
+
 class Access(Cited):
-    """DM-10 to DM-12. The synthetic account (D61) is the login of ``connection``."""
+    """DM-10 to DM-12. The synthetic account (D61) is the login of ``connection``. A refusal that says
+    ``second_factor_words`` is one of the second factor."""
 
     connection: Text
     login_path: Text
@@ -203,6 +229,8 @@ class Access(Cited):
     me_path: Text
     wrong_password_suffix: Text
     refused_status: Positive
+    second_factor_words: Text
+    fields: LoginFields
     clock_tolerance: Duration
     session_max_age: Duration
     session_connection: Text

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from statistics import median
 
 from clo_ops.findings import Answer, Finding, Measurement, Severity, Status, unanswered_findings
-from clo_ops.policy.morning import Anomalies
+from clo_ops.policy.morning import Anomalies, Baseline, Worse
 from clo_ops.rules.figures import figure, number
 from clo_ops.rules.robust import Band, median_absolute_deviation
 from clo_ops.rules.series import Series, series
@@ -21,6 +21,8 @@ from clo_ops.rules.series import Series, series
 PROCEDURE = "DM-09"
 # A degradation, not an outage: the manual's low-priority alerts (L47-L50), which D35 maps to P3.
 SEVERITY = Severity.P3
+# Further out than any busy day explains, to the side that hurts: the manual's medium priority (L52-L55), P2 by D35.
+CRITICAL = Severity.P2
 LOOK = "Compare with the metric's last mornings, and with what was deployed, loaded or switched since yesterday."
 ASK_AGAIN = "See why this morning's baseline (DM-07) was not measured; then clear this task."
 
@@ -34,9 +36,11 @@ class Ground:
 
 
 def judge(
-    history: Iterable[tuple[date, Measurement]], today: Answer, policy: Anomalies, *, at: datetime
+    history: Iterable[tuple[date, Measurement]], today: Answer, policy: Anomalies, baseline: Baseline, *, at: datetime
 ) -> list[Finding]:
     """Each of this morning's series against its own band: outside warns (P3), either side; the edge is inside.
+
+    ``critical_widths`` of the band away from its middle, to the side ``baseline`` calls worse, fails (P2).
 
     Too little history is not_applicable and says how much there is; a question nobody answered is unknown, and so is
     a morning without measurements.
@@ -45,7 +49,7 @@ def judge(
     day = at.astimezone(UTC).date()
     remembered = ((when, one) for when, one in history if when >= day - policy.lookback)
     measured = series(remembered, today.measurements, day)
-    findings += [_judge_one(one, policy) for one in measured]
+    findings += [_judge_one(one, policy, _worse(one, baseline)) for one in measured]
     return findings or [_nothing_measured()]
 
 
@@ -59,12 +63,24 @@ def ground(one: Series, policy: Anomalies) -> Ground | None:
     return None
 
 
-def _judge_one(one: Series, policy: Anomalies) -> Finding:
+def _worse(one: Series, baseline: Baseline) -> Worse:
+    return next((metric.worse for metric in baseline.metrics if metric.metric == one.today.name), "either")
+
+
+def _judge_one(one: Series, policy: Anomalies, worse: Worse) -> Finding:
     stands_on = ground(one, policy)
     if stands_on is None:
         return _too_little(one, policy)
     band = band_of(one.today.name, stands_on, policy)
-    return _inside(one, band, stands_on) if band.holds(one.today.value) else _outside(one, band, stands_on)
+    if band.holds(one.today.value):
+        return _inside(one, band, stands_on)
+    return _outside(one, band, stands_on, far=_far_out(one.today.value, band, policy, worse))
+
+
+def _far_out(value: float, band: Band, policy: Anomalies, worse: Worse) -> bool:
+    away = value - band.centre
+    hurts = worse == "either" or (away > 0) == (worse == "higher")
+    return hurts and abs(away) > policy.critical_widths * band.half_width
 
 
 def band_of(metric: str, stands_on: Ground, policy: Anomalies) -> Band:
@@ -105,15 +121,16 @@ def _inside(one: Series, band: Band, stands_on: Ground) -> Finding:
     )
 
 
-def _outside(one: Series, band: Band, stands_on: Ground) -> Finding:
+def _outside(one: Series, band: Band, stands_on: Ground, *, far: bool) -> Finding:
     value, unit = figure(one.today.value, one.today.unit), one.today.unit
-    direction = "above" if one.today.value > band.high else "below"
+    side = "above" if one.today.value > band.high else "below"
+    direction = f"far {side}" if far else side
     return Finding(
         procedure=PROCEDURE,
         name=f"{direction} its own band",
         subject=one.title,
-        status=Status.WARN,
-        severity=SEVERITY,
+        status=Status.FAIL if far else Status.WARN,
+        severity=CRITICAL if far else SEVERITY,
         expected=_shown(band, unit),
         actual=value,
         message=(

@@ -5,6 +5,7 @@ Manual: Morning Startup Procedures, Performance Baseline (L23).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
@@ -17,6 +18,7 @@ PROCEDURE = "DM-07"
 # Nothing of the customer's is broken by a gap, but DM-08 and DM-09 go blind: the manual's low priority (D35).
 SEVERITY = Severity.P3
 LOOK = "See in the task's log which probe got no answer, mend that, and clear the task: what is recorded stays."
+MEND = "Compare the task's evidence with the ledger's table baselines and its server's log; then clear the task."
 SHOWN_AT_MOST = 4
 # A listed metric and what shows that there was nothing to make it of: jobs that took time, reads that could hit.
 WITNESSES = {
@@ -47,12 +49,15 @@ def witnesses(measurements: Iterable[Measurement]) -> tuple[Measurement, ...]:
 
 
 def _is_of(one: Measurement, metric: BaselineMetric) -> bool:
-    fits = (one.name, one.unit) == (metric.metric, metric.unit)
-    return fits and all(one.labels.get(label) == value for label, value in metric.labels.items())
+    return (one.name, one.unit) == (metric.metric, metric.unit) and _bears(one, metric)
+
+
+def _bears(one: Measurement, metric: BaselineMetric) -> bool:
+    return all(one.labels.get(label) == value for label, value in metric.labels.items())
 
 
 def judge(answer: Answer, result: Result, policy: Baseline, *, recorded: Sequence[Measurement]) -> list[Finding]:
-    """Each metric of the policy: recorded today, or missing (unknown).
+    """Each metric of the policy: recorded today, missing (unknown), or measured and yet not on record as it is (fail).
 
     ``recorded`` is what stands in the ledger for the day once this run has written: a repeat is judged by what the
     first run put down, not by what it measured itself. A duration has no figure where nothing was completed, as
@@ -83,6 +88,10 @@ def _series(metric: BaselineMetric, recorded: Iterable[Measurement]) -> list[Mea
 def _judge_metric(metric: BaselineMetric, recorded: Sequence[Measurement], answer: Answer) -> Finding:
     name, expected = title(metric.metric, metric.labels), f"a figure of today in {metric.unit}"
     found = _series(metric, recorded)
+    wrong = _wrong(metric, found, answer)
+    if wrong:
+        told = f"{name} is not on today's record as it was measured: {wrong}."
+        return _finding("recorded", Status.FAIL, expected, wrong, told, subject=name)
     if found:
         shown = ", ".join(_shown(one) for one in found[:SHOWN_AT_MOST])
         rest = f" and {len(found) - SHOWN_AT_MOST} more" if len(found) > SHOWN_AT_MOST else ""
@@ -93,6 +102,24 @@ def _judge_metric(metric: BaselineMetric, recorded: Sequence[Measurement], answe
         return _finding("recorded", Status.NOT_APPLICABLE, expected, why, told, subject=name)
     told = f"{name} is missing from today's baseline: no figure in {metric.unit} was measured."
     return _finding("recorded", Status.UNKNOWN, expected, "missing", told, subject=name)
+
+
+def _wrong(metric: BaselineMetric, found: Sequence[Measurement], answer: Answer) -> str:
+    """What DM-08 and DM-09 would otherwise compare with: a lost write, another unit, a figure that cannot be."""
+    there = {frozenset(one.labels.items()) for one in found}
+    lost = [one for one in _series(metric, answer.measurements) if frozenset(one.labels.items()) not in there]
+    if lost:
+        return f"{_shown(lost[0])} was measured and the ledger did not keep it"
+    units = {one.unit for one in answer.measurements if one.name == metric.metric and _bears(one, metric)}
+    if not found and units:
+        return f"it came in {', '.join(sorted(units))}"
+    impossible = [one for one in found if not _possible(one)]
+    return f"{_shown(impossible[0])} cannot be" if impossible else ""
+
+
+def _possible(one: Measurement) -> bool:
+    """No count, size, time or share is below 0, no share above 100 %."""
+    return 0 <= float(one.value) <= (100 if one.unit == "percent" else math.inf)
 
 
 def _nothing_to_measure(metric: BaselineMetric, answer: Answer) -> str:
@@ -106,15 +133,15 @@ def _shown(one: Measurement) -> str:
 
 
 def _finding(name: str, status: Status, expected: str, actual: str, message: str, *, subject: str = "") -> Finding:
-    silent = status is Status.UNKNOWN
+    bad = status in (Status.UNKNOWN, Status.FAIL)
     return Finding(
         procedure=PROCEDURE,
         name=name,
         subject=subject,
         status=status,
-        severity=SEVERITY if silent else None,
+        severity=SEVERITY if bad else None,
         expected=expected,
         actual=actual,
         message=message,
-        first_action=LOOK if silent else "",
+        first_action=MEND if status is Status.FAIL else LOOK if bad else "",
     )

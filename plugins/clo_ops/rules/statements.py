@@ -17,8 +17,10 @@ from clo_ops.policy.morning import Statements
 from clo_ops.rules.figures import figure, moment
 
 PROCEDURE = "DM-06"
-# Slow statements are a degradation (manual L47-L50, P3 by D35); a database that does not answer is DM-05's to raise.
+# A slow statement is a degradation (manual L47-L50, P3 by D35); a database that does not answer is DM-05's to raise.
 SEVERITY = Severity.P3
+# Database performance is one of the manual's medium-priority alerts (L52-L55), P2 by D35.
+CRITICAL = Severity.P2
 EXPLAIN = "Run EXPLAIN (ANALYZE, BUFFERS) on it in a read-only session; look for a missing index or stale statistics."
 ASK_AGAIN = "Check that the database is up and that the probe's role may log in; then clear this task."
 HEAD = 80
@@ -153,7 +155,7 @@ def judge(
     at: datetime,
     answer: Answer = Answer(),  # noqa: B008 - frozen and empty
 ) -> list[Finding]:
-    """The period's top statements, and a warning for each whose mean is strictly above the policy's.
+    """The period's top statements, and each whose mean is strictly above the policy's: warned about, or failed.
 
     Without a snapshot: a missing or unloaded extension or privilege (``answer`` says which) is not_applicable with
     that reason, and silence is unknown.
@@ -175,7 +177,11 @@ def judge(
 
 def _slow(one: StatementDelta, policy: Statements) -> bool:
     enough = one.share >= policy.minimum_share and one.calls >= policy.minimum_calls
-    return enough and one.mean_ms > _milliseconds(policy.slow_mean)
+    return enough and one.mean_ms > _milliseconds(policy.slow_mean.warning)
+
+
+def _critical(one: StatementDelta, policy: Statements) -> bool:
+    return one.mean_ms > _milliseconds(policy.slow_mean.critical)
 
 
 def _milliseconds(length: timedelta) -> float:
@@ -183,7 +189,7 @@ def _milliseconds(length: timedelta) -> float:
 
 
 def _allowed(policy: Statements) -> str:
-    return figure(_milliseconds(policy.slow_mean), "ms")
+    return figure(_milliseconds(policy.slow_mean.warning), "ms")
 
 
 def _line(one: StatementDelta) -> str:
@@ -215,28 +221,31 @@ def _slow_findings(slow: Sequence[StatementDelta], found: StatementReport, polic
 
 
 def _slow_finding(one: StatementDelta, found: StatementReport, policy: Statements) -> Finding:
+    critical = _critical(one, policy)
     mean, allowed = figure(one.mean_ms, "ms"), _allowed(policy)
     nested = "" if one.toplevel else ", nested"
+    far = f", critical is {figure(_milliseconds(policy.slow_mean.critical), 'ms')}" if critical else ""
     return Finding(
         procedure=PROCEDURE,
         name="slow statement",
         subject=f"{one.queryid} {one.user}@{one.database}{nested}",
-        status=Status.WARN,
-        severity=SEVERITY,
+        status=Status.FAIL if critical else Status.WARN,
+        severity=CRITICAL if critical else SEVERITY,
         expected=f"at most {allowed} on average",
         actual=f"{mean} on average over {one.calls} calls",
-        message=f"{one.head} takes {mean} on average, allowed is {allowed}: {_line(one)}; {found.basis}.",
+        message=f"{one.head} takes {mean} on average, allowed is {allowed}{far}: {_line(one)}; {found.basis}.",
         first_action=EXPLAIN,
         labels={"queryid": str(one.queryid), "user": one.user, "database": one.database},
     )
 
 
 def _more_slow(rest: Sequence[StatementDelta], policy: Statements) -> Finding:
+    critical = any(_critical(one, policy) for one in rest)
     return Finding(
         procedure=PROCEDURE,
         name="more slow statements",
-        status=Status.WARN,
-        severity=SEVERITY,
+        status=Status.FAIL if critical else Status.WARN,
+        severity=CRITICAL if critical else SEVERITY,
         expected=f"at most {_allowed(policy)} on average",
         actual=f"{len(rest)} more above that",
         message=f"{len(rest)} more statements are slower than {_allowed(policy)} on average.",

@@ -3,13 +3,13 @@
 Manual: Morning Startup Procedures, Performance Baseline (L24). The slope is Theil and Sen's (Sen 1968); whether it
 is more than chance is the Mann-Kendall test's to say (Mann 1945, Kendall 1975). Warned about is only what is both:
 significant, and on its way over that metric's warning threshold (or, where a metric has none, over the policy's
-change in percent).
+change in percent). What is on its way over its critical threshold within a few days fails.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from statistics import median
 
@@ -22,6 +22,8 @@ from clo_ops.rules.series import Series, series, title
 PROCEDURE = "DM-08"
 # Nothing is broken yet: the manual's low-priority alerts (L47-L50), which D35 maps to P3.
 SEVERITY = Severity.P3
+# Its resource runs out before the week does: the manual's medium priority (L52-L55), P2 by D35.
+CRITICAL = Severity.P2
 LOOK = "Find what grows (Wednesday's capacity review has the table), and make room before the date it names."
 ASK_AGAIN = "See why this morning's baseline (DM-07) was not measured; then clear this task."
 
@@ -40,6 +42,10 @@ class Slope:
     level: float
     ahead: int
     projected: float
+
+    def after(self, days: float) -> float:
+        """Where the line stands ``days`` on."""
+        return self.level + self.slope * days
 
     @property
     def line_change_percent(self) -> float:
@@ -95,8 +101,21 @@ def _judge_one(one: Series, policy: Trend, resource: TrendResource) -> Finding:
     if not enough:
         return _too_little(one, policy)
     slopes = [slope(one, window, policy.horizon) for window in enough]
+    urgent = [found for found in slopes if _nearly_there(found, policy, resource)]
+    if urgent:
+        return _failed(one, slopes, urgent[0], policy, resource)
     going = [found for found in slopes if _worth_a_warning(found, policy, resource)]
     return _warned(one, slopes, going[0], policy, resource) if going else _steady(one, slopes, policy)
+
+
+def _nearly_there(found: Slope, policy: Trend, resource: TrendResource) -> bool:
+    """More than chance, and over the resource's critical level before the policy's days are over."""
+    if resource.critical_level is None or found.p >= policy.significance:
+        return False
+    soon = found.after(min(policy.critical_within.days, found.ahead))
+    if _falling_is_worse(resource):
+        return found.slope < 0 and soon < resource.critical_level
+    return found.slope > 0 and soon > resource.critical_level
 
 
 def _worth_a_warning(found: Slope, policy: Trend, resource: TrendResource) -> bool:
@@ -157,14 +176,33 @@ def _steady(one: Series, slopes: Sequence[Slope], policy: Trend) -> Finding:
 
 
 def _warned(one: Series, slopes: Sequence[Slope], going: Slope, policy: Trend, resource: TrendResource) -> Finding:
-    unit, days = one.today.unit, going.ahead
     if resource.warning_level is None:
         allowed = f"at most {resource.warn_change_percent:g} % of change"
         seen = f"its line has moved {change(going.line_change_percent)} from the median of {going.mornings} mornings"
     else:
-        side = "no less than" if _falling_is_worse(resource) else "at most"
-        allowed = f"{side} {figure(resource.warning_level, unit)} in {days} days"
-        seen = f"on the line of {going.mornings} mornings it is {figure(going.projected, unit)} in {days} days"
+        allowed = _on_its_side(resource, resource.warning_level, going.ahead)
+        seen = _carried_on(one, going, going.ahead)
+    return _going(one, slopes, policy, allowed, seen)
+
+
+def _failed(one: Series, slopes: Sequence[Slope], going: Slope, policy: Trend, resource: TrendResource) -> Finding:
+    days = min(policy.critical_within.days, going.ahead)
+    allowed = _on_its_side(resource, resource.critical_level or 0.0, days)
+    found = _going(one, slopes, policy, allowed, _carried_on(one, going, days))
+    return replace(found, name="trend over its critical level", status=Status.FAIL, severity=CRITICAL)
+
+
+def _on_its_side(resource: TrendResource, level: float, days: int) -> str:
+    side = "no less than" if _falling_is_worse(resource) else "at most"
+    return f"{side} {figure(level, resource.unit)} in {days} days"
+
+
+def _carried_on(one: Series, going: Slope, days: int) -> str:
+    there = figure(going.after(days), one.today.unit)
+    return f"on the line of {going.mornings} mornings it is {there} in {days} days"
+
+
+def _going(one: Series, slopes: Sequence[Slope], policy: Trend, allowed: str, seen: str) -> Finding:
     return Finding(
         procedure=PROCEDURE,
         name="trend towards a limit",
@@ -174,7 +212,7 @@ def _warned(one: Series, slopes: Sequence[Slope], going: Slope, policy: Trend, r
         expected=allowed,
         actual=seen,
         message=(
-            f"{one.title} is {figure(one.today.value, unit)} and {seen}; allowed is {allowed}. "
+            f"{one.title} is {figure(one.today.value, one.today.unit)} and {seen}; allowed is {allowed}. "
             f"{_told(one, slopes, policy)}."
         ),
         first_action=LOOK,

@@ -47,7 +47,7 @@ def test_nobody_takes_them_for_real_mornings(ledger):
 def test_the_rules_stand_on_them(ledger):
     mornings.seed(ledger, TODAY, at=AT)
     policy = load_policy(mode="demo")
-    (disk, logins) = anomalies.judge(recorded(ledger), TODAY, policy.anomalies, at=AT)
+    (disk, logins) = anomalies.judge(recorded(ledger), TODAY, policy.anomalies, policy.baseline, at=AT)
     assert {disk.status, logins.status} == {Status.PASS}
     assert "5 Mondays" in disk.message
     trend = trends.judge(recorded(ledger), Answer((DISK,)), policy.trend, at=AT)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
 from clo_ops.findings import Status
 from clo_ops.policy import load_policy
+from clo_ops.policy.limits import TimeLimits
 from clo_ops.probes import postgres
 from clo_ops.rules import statements
 
 POLICY = load_policy(mode="demo").statements.model_copy(
-    update={"slow_mean": timedelta(milliseconds=50), "minimum_calls": 2}
+    update={"slow_mean": TimeLimits(warning="50 ms", critical="500 ms"), "minimum_calls": 2}
 )
 SLOW = "select pg_sleep(0.06)"
 

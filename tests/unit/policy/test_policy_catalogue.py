@@ -167,6 +167,8 @@ def test_trend_levels_are_filled_in_from_the_thresholds(policy: Policy) -> None:
     assert levels["http.client.request.duration"] == 500
     assert levels["postgresql.connection.count"] == 15
     assert levels["redis.memory.used"] is None
+    critical = {one.metric: one.critical_level for one in policy.trend.resources}
+    assert (critical["system.cpu.utilization"], critical["postgresql.connection.count"]) == (85, 18)
 
 
 def test_bands_are_absolute_or_relative(policy: Policy) -> None:

@@ -13,8 +13,10 @@ from clo_ops.rules import anomalies
 
 AT = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)  # a Monday
 POLICY = load_policy(mode="demo").anomalies
+BASELINE = load_policy(mode="demo").baseline
 DISK = ("system.filesystem.utilization", "percent", {"host": "app1", "mount": "/"})
 LOGINS = ("clo.login.count", "count", {})
+HITS = ("postgresql.cache.hit_ratio", "percent", {})
 NEVER_HEARD_OF = ("clo.queue.depth", "count", {})
 DAY = timedelta(days=1)
 # Median 50, MAD 5: k * 1.4826 * 5 = 29.652.
@@ -33,7 +35,7 @@ def mornings(metric, values):
 
 
 def judge(metric, values, today):
-    return anomalies.judge(mornings(metric, values), Answer((of(metric, today),)), POLICY, at=AT)[0]
+    return anomalies.judge(mornings(metric, values), Answer((of(metric, today),)), POLICY, BASELINE, at=AT)[0]
 
 
 @pytest.mark.parametrize(
@@ -69,16 +71,45 @@ def test_a_band_in_percent_of_the_median():
     assert judge(("postgresql.database.size", "bytes", {}), [1000.0] * 14, 1201).status is Status.WARN
 
 
+@pytest.mark.parametrize(
+    ("today", "status", "severity"),
+    [
+        (80.0, Status.WARN, Severity.P3),
+        (math.nextafter(80.0, 99), Status.FAIL, Severity.P2),
+    ],
+)
+def test_three_times_the_band_to_the_side_that_hurts_fails(today, status, severity):
+    """A median of 50 and 10 points of band: 80 is three times as far out as its edge."""
+    finding = judge(DISK, [50.0] * 14, today)
+    assert (finding.status, finding.severity) == (status, severity)
+    assert finding.name == ("above its own band" if status is Status.WARN else "far above its own band")
+
+
+@pytest.mark.parametrize(
+    ("metric", "today", "status"),
+    [
+        (DISK, 10.0, Status.WARN),
+        (HITS, 98.0, Status.WARN),
+        (HITS, 20.0, Status.FAIL),
+        (LOGINS, 500.0, Status.FAIL),
+    ],
+)
+def test_the_side_that_does_not_hurt_only_warns(metric, today, status):
+    """Use that falls and a hit rate that rises are good news; of logins both sides are worth a look."""
+    values = [50.0] * 14
+    assert judge(metric, values, today).status is status
+
+
 def test_half_of_the_mornings_may_have_been_wild():
     wild = [50.0, 9_000, 51, 8_000, 49, 7_000, 50, 52, 48, 6_000, 50, 51, 49, 5_000]
-    finding = judge(DISK, wild, 1_000.0)
+    finding = judge(DISK, wild, 62.0)
     assert finding.status is Status.WARN
     assert float(finding.labels["high"]) < 100
 
 
 def test_ten_times_is_found():
     finding = judge(LOGINS, [200.0, 240, 180, 210, 190, 220, 205, 195], 2_000.0)
-    assert finding.status is Status.WARN
+    assert finding.status is Status.FAIL
     assert "times the median" in finding.message
 
 
@@ -104,13 +135,13 @@ def test_the_same_weekday_where_there_are_weeks_enough(weeks, days):
 
 def test_history_older_than_the_lookback_is_forgotten():
     old = [((AT - timedelta(days=57 + ago)).date(), of(DISK, 50.0)) for ago in range(30)]
-    finding = anomalies.judge(old, Answer((of(DISK, 50.0),)), POLICY, at=AT)[0]
+    finding = anomalies.judge(old, Answer((of(DISK, 50.0),)), POLICY, BASELINE, at=AT)[0]
     assert finding.status is Status.NOT_APPLICABLE
 
 
 def test_todays_own_record_is_no_history():
     history = [*mornings(DISK, [50.0] * 6), (AT.date(), of(DISK, 50.0))]
-    finding = anomalies.judge(history, Answer((of(DISK, 50.0),)), POLICY, at=AT)[0]
+    finding = anomalies.judge(history, Answer((of(DISK, 50.0),)), POLICY, BASELINE, at=AT)[0]
     assert finding.status is Status.NOT_APPLICABLE
 
 
@@ -118,7 +149,8 @@ def test_series_are_told_apart_by_their_labels():
     other = ("system.filesystem.utilization", "percent", {"host": "app1", "mount": "/data"})
     history = mornings(DISK, [20.0] * 14) + mornings(other, [80.0] * 14)
     today = Answer((of(DISK, 80.0), of(other, 80.0)))
-    assert [one.status for one in anomalies.judge(history, today, POLICY, at=AT)] == [Status.WARN, Status.PASS]
+    found = anomalies.judge(history, today, POLICY, BASELINE, at=AT)
+    assert [one.status for one in found] == [Status.FAIL, Status.PASS]
 
 
 def test_a_metric_without_a_least_band_is_judged_by_its_deviation_alone():
@@ -129,7 +161,7 @@ def test_a_metric_without_a_least_band_is_judged_by_its_deviation_alone():
 def test_nothing_measured_and_silence_are_unknown():
     silent = Unanswered("disk", "ssh://app1", "ssh", "no route to host", AT)
     for today in (Answer(), Answer(unanswered=(silent,))):
-        assert [one.status for one in anomalies.judge([], today, POLICY, at=AT)] == [Status.UNKNOWN]
+        assert [one.status for one in anomalies.judge([], today, POLICY, BASELINE, at=AT)] == [Status.UNKNOWN]
 
 
 def test_a_band_is_shown_no_further_than_a_value_can_go():

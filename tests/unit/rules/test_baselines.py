@@ -3,7 +3,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from clo_ops.findings import Answer, Measurement, Status, Unanswered
+import pytest
+
+from clo_ops.findings import Answer, Measurement, Severity, Status, Unanswered
 from clo_ops.policy.morning import Baseline, BaselineMetric
 from clo_ops.rules import baselines
 
@@ -65,6 +67,34 @@ def test_another_database_does_not_stand_for_the_one_listed():
 def test_a_figure_in_another_unit_does_not_count():
     wrong = Measurement("system.cpu.utilization", 0.41, "ratio", AT)
     assert judge(wrong, size())[1].status is Status.UNKNOWN
+
+
+def test_what_was_measured_in_another_unit_fails():
+    wrong = Measurement("system.cpu.utilization", 0.41, "ratio", AT)
+    finding = judge(size(), answer=Answer.of([wrong, size()]))[1]
+    assert (finding.status, finding.severity) == (Status.FAIL, Severity.P3)
+    assert finding.actual == "it came in ratio"
+
+
+def test_what_was_measured_and_is_not_on_record_fails_series_by_series():
+    measured = Answer.of([cpu(), cpu(12.0, host="db"), size()])
+    finding = judge(cpu(), size(), answer=measured)[1]
+    assert finding.status is Status.FAIL
+    assert finding.actual == "db 12 % was measured and the ledger did not keep it"
+    assert judge(cpu(), cpu(12.0, host="db"), size(), answer=measured)[1].status is Status.PASS
+
+
+def test_a_repeat_measures_something_else_than_stands_on_record():
+    assert judge(cpu(41.2), size(), answer=Answer.of([cpu(43.9), size()]))[1].status is Status.PASS
+
+
+@pytest.mark.parametrize(
+    ("value", "status"),
+    [(0.0, Status.PASS), (-0.1, Status.FAIL), (100.0, Status.PASS), (100.1, Status.FAIL)],
+)
+def test_a_figure_that_cannot_be_fails(value, status):
+    assert judge(cpu(value), size())[1].status is status
+    assert judge(cpu(), size(value=value))[2].status is (Status.FAIL if value < 0 else Status.PASS)
 
 
 def test_nothing_recorded_is_unknown_throughout():

@@ -7,6 +7,7 @@ import pytest
 
 from clo_ops.findings import Answer, Measurement, Severity, Status, Unanswered
 from clo_ops.findings.statements import StatementRow, StatementSnapshot
+from clo_ops.policy.limits import TimeLimits
 from clo_ops.policy.morning import Statements
 from clo_ops.rules import statements
 
@@ -14,7 +15,11 @@ AT = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
 YESTERDAY = AT - timedelta(days=1)
 RESET = datetime(2026, 11, 1, 0, 0, tzinfo=UTC)
 POLICY = Statements.model_construct(
-    top=3, slow_mean=timedelta(milliseconds=500), minimum_share=1.0, minimum_calls=2, exclude_users=("clo_backup",)
+    top=3,
+    slow_mean=TimeLimits(warning="500 ms", critical="1000 ms"),
+    minimum_share=1.0,
+    minimum_calls=2,
+    exclude_users=("clo_backup",),
 )
 
 
@@ -105,9 +110,16 @@ def test_excluded_users_are_neither_counted_nor_warned_about():
 
 
 @pytest.mark.parametrize(
-    ("mean", "status"), [(499.0, Status.PASS), (500.0, Status.PASS), (501.0, Status.WARN), (5000.0, Status.WARN)]
+    ("mean", "status"),
+    [
+        (499.0, Status.PASS),
+        (500.0, Status.PASS),
+        (501.0, Status.WARN),
+        (1000.0, Status.WARN),
+        (1001.0, Status.FAIL),
+    ],
 )
-def test_a_mean_strictly_above_the_policys_warns(mean, status):
+def test_a_mean_strictly_above_the_policys_warns_or_fails(mean, status):
     finding = judge(snapshot(row(calls=10, total_ms=mean * 10)))[1]
     assert finding.status is status
     if status is Status.WARN:
@@ -115,6 +127,9 @@ def test_a_mean_strictly_above_the_policys_warns(mean, status):
         assert finding.message.startswith("select 1 from deals takes ")
         assert finding.expected == "at most 500 ms on average"
         assert finding.subject == "1 clo_app@clo"
+    if status is Status.FAIL:
+        assert finding.severity is Severity.P2
+        assert "critical is 1,000 ms" in finding.message
 
 
 @pytest.mark.parametrize(("calls", "slow"), [(1, 0), (2, 1)])
@@ -133,7 +148,13 @@ def test_more_slow_ones_than_the_top_are_counted():
     found = judge(snapshot(*(row(number, total_ms=10_000.0) for number in range(5))))
     assert len(named(found, "slow statement")) == 3
     assert named(found, "more slow statements")[0].actual == "2 more above that"
+    assert named(found, "more slow statements")[0].status is Status.WARN
     assert len({(one.name, one.subject) for one in found}) == len(found)
+
+
+def test_a_critical_one_among_the_rest_fails_it():
+    found = judge(snapshot(*(row(number, total_ms=20_000.0) for number in range(5))))
+    assert named(found, "more slow statements")[0].status is Status.FAIL
 
 
 def test_a_long_statement_is_cut_and_shown_on_one_line():

@@ -9,6 +9,7 @@ import pytest
 
 from clo_ops.findings import Answer, Measurement, Severity, Status, Unanswered
 from clo_ops.policy import load_policy
+from clo_ops.policy.morning import TrendResource
 from clo_ops.rules import trends
 
 AT = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -67,8 +68,33 @@ def test_a_week_is_not_carried_on_for_four():
     # A climb of 2 a day that began a week ago: 64 in a week passes, although 106 in four weeks would not.
     past = steps(50.0, 0, days=20, noise=0.01)[:21] + [50.0 + 0.9 * day for day in range(1, 8)]
     assert judged(DISK, past, 57.2).status is Status.PASS
-    steep = steps(50.0, 0, days=20, noise=0.01)[:21] + [50.0 + 3 * day for day in range(1, 8)]
-    assert judged(DISK, steep, 74.0).status is Status.WARN
+    steep = steps(50.0, 0, days=20, noise=0.01)[:21] + [50.0 + 2.1 * day for day in range(1, 8)]
+    assert judged(DISK, steep, 66.8).status is Status.WARN
+
+
+@pytest.mark.parametrize(
+    ("start", "status", "severity"), [(59.5, Status.WARN, Severity.P3), (60.5, Status.FAIL, Severity.P2)]
+)
+def test_over_the_critical_level_within_a_week_fails(start, status, severity):
+    # 28 mornings and today at 0.875 a day, then 7 days more: 30.6 above the start. 90 is the disk's critical level.
+    finding = grown(DISK, start, 0.8434, noise=0.01)
+    assert (finding.status, finding.severity) == (status, severity)
+    assert finding.expected == ("at most 90 % in 7 days" if status is Status.FAIL else "at most 80 % in 7 days")
+
+
+def test_a_hit_ratio_fails_downwards():
+    resource = TrendResource(
+        metric="postgresql.cache.hit_ratio",
+        unit="percent",
+        warn_change_percent="25 %",
+        warning_level=90,
+        critical_level=80,
+    )
+    policy = POLICY.model_copy(update={"resources": (resource,)})
+    hits = ("postgresql.cache.hit_ratio", "percent", {})
+    for last, status in ((99.0, Status.PASS), (93.0, Status.WARN), (83.0, Status.FAIL)):
+        *past, today = [last + 0.5 * (28 - day) for day in range(29)] if last < 99 else [last] * 29
+        assert judged(hits, past, today, policy).status is status
 
 
 def test_a_falling_line_and_a_level_one_pass_even_above_the_threshold():
