@@ -174,7 +174,7 @@ def application(drill: Drill) -> list[Finding]:
     try:
         database = drill.place.standby() if "failover" in drill.spec.parts else drill.place.primary()
         doors = list(_doors(drill))
-        answer = run.keep(action.check(drill.place, database, run.connections.account, run.policy, forbidden=doors))
+        answer = run.keep(action.check(drill.place, database, run.policy, forbidden=doors))
     except CloOpsError as error:
         return [failed("M3-06", "application started", error)]
     return rules.judge(answer, run.policy.recovery.application, at=run.at)

@@ -13,15 +13,16 @@ from pydantic import Field, model_validator
 from clo_ops.policy.base import Cited, Flag, Frozen, Model, Positive, Text, Texts, unique
 from clo_ops.policy.limits import TimeLimits
 from clo_ops.policy.system import BodyCheck
-from clo_ops.policy.units import Bytes, Duration, refuse
+from clo_ops.policy.units import Bytes, Duration, as_text, refuse
 
 SERVERS = ("primary", "standby")
 IN_BRACES = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 WORDS = frozenset(
     {"database_url", "database_host", "database_port", "database_name", "database_user", "database_password",
-     "secret", "state", "bind", "port"}
+     "secret", "state", "bind", "port", "totp_interval"}
 )  # fmt: skip
 Check = Literal["health", "login", "portfolios", "calculation", "websocket"]
+PasswordHash = Literal["argon2", "bcrypt"]
 
 
 class SizeLimits(Model):
@@ -62,9 +63,10 @@ class Replication(Cited):
 class Part(Model):
     """One container of the application. ``{name}`` in its command and environment is filled in when it starts:
     ``{database_url}``, ``{database_host}``, ``{database_port}``, ``{database_name}``, ``{database_user}``,
-    ``{database_password}``, ``{secret}`` (made for this run), ``{state}`` (a private folder), ``{bind}``, ``{port}``
-    (its own), and ``{<part>_host}``, ``{<part>_port}`` of every part with a port. ``local`` ones can also be started
-    as a process, where a drill runs without a container engine."""
+    ``{database_password}``, ``{secret}`` (made for this run), ``{totp_interval}`` (seconds, of the drill's account),
+    ``{state}`` (a private folder), ``{bind}``, ``{port}`` (its own), and ``{<part>_host}``,
+    ``{<part>_port}`` of every part with a port. ``local`` ones can also be started as a process, where a drill runs
+    without a container engine."""
 
     name: Text
     image: Text
@@ -76,17 +78,53 @@ class Part(Model):
     local: Flag = False
 
 
+class DrillAccount(Model):
+    """Whom the smoke checks log in as: made in the restored copy, with secrets drawn for this run, so that a backup of
+    any age can be drilled. ``password_hash`` is how the application keeps passwords, ``totp_interval`` how long one
+    code of its second factor is good, ``role`` the application role that may order a calculation."""
+
+    username: Text
+    role: Text
+    password_hash: PasswordHash
+    second_factor: Flag
+    totp_interval: Duration
+
+    @model_validator(mode="after")
+    def _whole_seconds(self) -> Self:
+        seconds = self.totp_interval.total_seconds()
+        if seconds < 1 or seconds % 1:
+            raise refuse(
+                as_text(self.totp_interval), "whole seconds, 1 or more", "RFC 6238 counts them", "totp_interval"
+            )
+        return self
+
+
+class CallFields(Model):
+    """What the application calls things: the list of portfolios in its answer, the deal a calculation is ordered of,
+    the job it becomes, and of a job its status, result and error."""
+
+    portfolios: Text
+    deal: Text
+    job: Text
+    status: Text
+    result: Text
+    error: Text
+
+
 class Calls(Model):
     """Where the application's smoke checks ask: ``ready`` says that it listens, ``health`` with ``health_body`` that
-    all of it works. ``role`` is what the synthetic account is given, on the restored copy only, so that it may order
-    a calculation."""
+    all of it works. A calculation that is ordered is answered with the status ``accepted`` and is ``running`` until it
+    is ``completed``."""
 
     ready: Text
     health: Text
     health_body: BodyCheck
     portfolios: Text
     calculations: Text
-    role: Text
+    accepted: Positive
+    running: Texts
+    completed: Text
+    fields: CallFields
     calculation_within: Duration
 
 
@@ -100,6 +138,7 @@ class Application(Cited):
     environment: Annotated[Mapping[str, str], *Frozen] = Field(default_factory=dict)
     parts: tuple[Part, ...]
     checks: tuple[Check, ...]
+    account: DrillAccount
     calls: Calls
 
     @property

@@ -115,9 +115,9 @@ def _identity(browser: Browser, account: Account, policy: Doors, made: Attempt) 
     if isinstance(reply, NoReply):
         return _open_question(browser.target, "identity", reply.reason)
     said = reply.json()
-    name = said.get("username") if isinstance(said, dict) else None
+    name = said.get(policy.fields.identity) if isinstance(said, dict) else None
     right = reply.status == 200 and name == account.username
-    seen = f"HTTP {reply.status}, username {str(name)[:40]!r}"
+    seen = f"HTTP {reply.status}, {policy.fields.identity} {str(name)[:40]!r}"
     return Answer((Measurement("login.identity.matches", right, "bool", datetime.now(UTC), detail=seen),))
 
 

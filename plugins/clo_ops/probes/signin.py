@@ -26,8 +26,28 @@ STEP_MARGIN = 0.1
 REASON_LENGTH = 120
 
 
+class LoginNames(Protocol):
+    """What the API calls things in the login's request and answer; ``identity`` is the name in who one is."""
+
+    @property
+    def username(self) -> str: ...
+    @property
+    def password(self) -> str: ...
+    @property
+    def code(self) -> str: ...
+    @property
+    def token(self) -> str: ...
+    @property
+    def lifetime(self) -> str: ...
+    @property
+    def refusal(self) -> str: ...
+    @property
+    def identity(self) -> str: ...
+
+
 class Doors(Protocol):
-    """Where one logs in and out and asks who one is, and how a refusal reads; the policy's access figures are such."""
+    """Where one logs in and out and asks who one is, and how a refusal reads; the policy's access figures are such.
+    A refusal with ``second_factor_words`` in it is one of the second factor."""
 
     @property
     def login_path(self) -> str: ...
@@ -37,6 +57,23 @@ class Doors(Protocol):
     def me_path(self) -> str: ...
     @property
     def refused_status(self) -> int: ...
+    @property
+    def second_factor_words(self) -> str: ...
+    @property
+    def fields(self) -> LoginNames: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StandardNames:
+    """The CLO API's own."""
+
+    username: str = "username"
+    password: str = "password"  # noqa: S105 - the name of a field
+    code: str = "totp"
+    token: str = "access_token"  # noqa: S105 - the name of a field
+    lifetime: str = "expires_in"
+    refusal: str = "detail"
+    identity: str = "username"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +84,8 @@ class StandardDoors:
     logout_path: str = "/api/v1/auth/logout"
     me_path: str = "/api/v1/auth/me"
     refused_status: int = 401
+    second_factor_words: str = "second factor"
+    fields: LoginNames = StandardNames()
 
 
 STANDARD = StandardDoors()
@@ -112,26 +151,27 @@ def attempt(
 ) -> Attempt:
     """One login, with the account's password unless another is given, and with ``code`` where there is one."""
     secret = account.password if password is None else password
-    form = {"username": account.username, "password": secret} | ({"totp": code} if code else {})
+    names = doors.fields
+    form = {names.username: account.username, names.password: secret} | ({names.code: code} if code else {})
     reply = browser.ask("POST", doors.login_path, body=form)
     if isinstance(reply, NoReply):
         return Attempt(Outcome.NO_REPLY, reply.reason, code=code, answered=reply.answered)
-    return _judged(reply, code, doors.refused_status, hidden=(secret, account.password, code, account.totp_secret))
+    return _judged(reply, code, doors, hidden=(secret, account.password, code, account.totp_secret))
 
 
-def _judged(reply: Reply, code: str, refusal: int, hidden: tuple[str, ...]) -> Attempt:
+def _judged(reply: Reply, code: str, doors: Doors, hidden: tuple[str, ...]) -> Attempt:
     """A token means a session is open, whatever the status says. Only the agreed status is a refusal: a server in
     trouble refuses everybody and proves nothing."""
-    answer = reply.json()
-    fields: dict[str, Any] = answer if isinstance(answer, dict) else {}
-    token = fields.get("access_token")
+    answer, names = reply.json(), doors.fields
+    said_in: dict[str, Any] = answer if isinstance(answer, dict) else {}
+    token = said_in.get(names.token)
     if isinstance(token, str) and token:
-        length = fields.get("expires_in")
+        length = said_in.get(names.lifetime)
         granted = float(length) if isinstance(length, int | float) else 0.0
         return Attempt(Outcome.ACCEPTED, f"HTTP {reply.status}, session opened", token, code, granted)
-    said = _scrubbed(str(fields.get("detail", "no session opened")), hidden)
-    outcome = Outcome.REFUSED if reply.status == refusal else Outcome.UNCLEAR
-    refused = outcome is Outcome.REFUSED and "second factor" in said.lower()
+    said = _scrubbed(str(said_in.get(names.refusal, "no session opened")), hidden)
+    outcome = Outcome.REFUSED if reply.status == doors.refused_status else Outcome.UNCLEAR
+    refused = outcome is Outcome.REFUSED and doors.second_factor_words.lower() in said.lower()
     return Attempt(outcome, f"HTTP {reply.status}, {said}", code=code, second_factor_refused=refused)
 
 

@@ -16,7 +16,7 @@ ISOLATE = "Stop the drill. Find out how its network reaches production before an
 READ_LOG = "Read the application's log against the recovered database, and compare its schema with production's."
 EXPECTED = {
     "health": "every component healthy",
-    "login": "the synthetic account logs in",
+    "login": "an account made in the copy logs in",
     "portfolios": "as many portfolios as the database holds",
     "calculation": "a calculation completes and its result is stored",
     "websocket": "a ping comes back",

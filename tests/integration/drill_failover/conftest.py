@@ -13,9 +13,8 @@ import pytest
 
 from clo_ops.actions.drill.place import ChosenBackup, Place, open_place
 from clo_ops.policy import DrillSpec, Policy, load_policy
-from clo_ops.probes.targets import Account, BackupRepository
+from clo_ops.probes.targets import BackupRepository
 from demo.stack import app_image, content, images
-from demo.stack.app import TOTP_INTERVAL
 from demo.stack.postgres import Cluster
 
 DAG = "test_drill_failover"
@@ -26,10 +25,9 @@ ROLES = "; ".join(
 
 @dataclass(frozen=True)
 class Source:
-    """A backup to be restored, and the synthetic account that is in it."""
+    """A backup to be restored. Nobody's password of it is known."""
 
     backup: ChosenBackup
-    account: Account
 
 
 @pytest.fixture(scope="session")
@@ -47,16 +45,13 @@ def image() -> None:
 def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
     """The smallest world there is, as a dump anybody may read."""
     folder: Path = tmp_path_factory.mktemp("backups")
-    credentials = content.make_credentials()
     with Cluster(tmp_path_factory.mktemp("source") / "postgres") as cluster:
         for role in content.ROLES:
             cluster.create_user(role)
-        content.build_world(cluster, content.World(scale=0.02, days=3), credentials, lambda _: None)
+        content.build_world(cluster, content.World(scale=0.02, days=3), content.make_credentials(), lambda _: None)
         command = [cluster.bin / "pg_dump", "-Fc", "-Z1", "-f", folder / "clo.dump", *cluster.client("clo")]
         subprocess.run(command, env=cluster.environment(), check=True, capture_output=True)
-    known = credentials[content.PROBE]
-    account = Account(content.PROBE, known["password"], known["totp_secret"], TOTP_INTERVAL)
-    yield Source(chosen(folder), account)
+    yield Source(chosen(folder))
 
 
 def chosen(folder: Path) -> ChosenBackup:

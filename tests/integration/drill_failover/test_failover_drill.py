@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from clo_ops.actions.drill import application, failover
+from clo_ops.actions.drill.account import drawn
 from clo_ops.actions.drill.place import Place
 from clo_ops.actions.drill.session import writing
 from clo_ops.actions.drill.smoke import Smoke
@@ -51,22 +52,28 @@ def failed_over(place: Place, built: Answer, watched: Answer, policy: Policy) ->
 
 
 @pytest.fixture(scope="module")
-def used(place: Place, failed_over: Answer, source: Source, policy: Policy) -> Answer:
+def used(place: Place, failed_over: Answer, policy: Policy) -> Answer:
     """The application's smoke checks against the promoted server."""
-    return application.check(place, place.standby(), source.account, policy, forbidden=[ELSEWHERE])
+    return application.check(place, place.standby(), policy, forbidden=[ELSEWHERE])
 
 
 def judged(answer: Answer, policy: Policy) -> list[Finding]:
     return application_rules.judge(answer, policy.recovery.application, at=AT)
 
 
-def asked_again(place: Any, source: Source, policy: Policy) -> dict[str, Status]:
-    """The smoke checks once more, of the application that already runs: name of the finding to status."""
+def asked_again(place: Any, policy: Policy) -> dict[str, Status]:
+    """Name of the finding to status."""
+    return {one.name: one.status for one in judged_again(place, policy)}
+
+
+def judged_again(place: Any, policy: Policy) -> list[Finding]:
+    """The smoke checks once more, of the application that already runs."""
     web = WebTarget(f"http://{place.address('api')}:8000")
     figures = policy.recovery.application
-    smoke = Smoke(web, source.account, place.standby().target, figures, policy.access, policy.websocket, settles_in=1.0)
+    account = drawn(figures.account)
+    smoke = Smoke(web, account, place.standby().target, figures, policy.access, policy.websocket, settles_in=1.0)
     start = application._flag("application.started", True), application._flag("application.isolated", True)
-    return {one.name: one.status for one in judged(Answer(start) + smoke.checked(), policy)}
+    return judged(Answer(start) + smoke.checked(), policy)
 
 
 def test_a_failover_loses_nothing_that_was_acknowledged(failed_over, policy):
@@ -130,19 +137,19 @@ def test_production_on_the_engines_own_machine_is_found_where_it_can_be_reached(
     assert (str(port) in answer.first("application.isolated").detail) is (isolated == 0)
 
 
-def test_an_application_that_could_reach_production_is_not_started(place, used, source, policy):
+def test_an_application_that_could_reach_production_is_not_started(place, used, policy):
     with listening("0.0.0.0") as port:  # noqa: S104
-        answer = application.check(place, place.standby(), source.account, policy, forbidden=[("localhost", port)])
+        answer = application.check(place, place.standby(), policy, forbidden=[("localhost", port)])
     assert answer.first("application.started") is None
     (finding,) = judged(answer, policy)
     assert (finding.name, finding.status, finding.severity) == ("application isolated", Status.FAIL, Severity.P1)
 
 
-def test_a_table_that_is_gone_is_red(place, used, source, policy):
+def test_a_table_that_is_gone_is_red(place, used, policy):
     with writing(place.standby().target, production="") as connection:
         connection.execute("alter table clo_deals rename to gone")
         try:
-            found = asked_again(place, source, policy)
+            found = asked_again(place, policy)
         finally:
             connection.execute("alter table gone rename to clo_deals")
     assert found["application health"] is Status.FAIL
@@ -150,19 +157,19 @@ def test_a_table_that_is_gone_is_red(place, used, source, policy):
     assert found["application login"] is Status.PASS
 
 
-def test_a_list_that_is_not_the_databases_is_red(place, used, source, policy):
+def test_a_list_that_is_not_the_databases_is_red(place, used, policy):
     """A row only the list does not know: the application reads a copy, or the count is of another database."""
     with writing(place.standby().target, production="") as connection:
         connection.execute("create schema other; create view other.clo_deals as select 1; alter role postgres"
                            " set search_path = other, public")  # fmt: skip
         try:
-            found = asked_again(place, source, policy)
+            found = asked_again(place, policy)
         finally:
             connection.execute("alter role postgres reset search_path; drop schema other cascade")
     assert found["application portfolios"] is Status.FAIL
 
 
-def test_a_worker_that_died_is_red(place, used, source, policy):
+def test_a_worker_that_died_is_red(place, used, policy):
     """The calculation stays queued, and the API says that a part is down."""
     calls = policy.recovery.application.calls.model_copy(update={"calculation_within": timedelta(seconds=2)})
     checks = ("health", "calculation")
@@ -170,7 +177,7 @@ def test_a_worker_that_died_is_red(place, used, source, policy):
     with place.engine.asked("test") as client:
         client.pause(f"clo-ops-drill-{place.drill}-worker")
     try:
-        found = asked_again(place, source, with_application(policy, impatient))
+        found = asked_again(place, with_application(policy, impatient))
     finally:
         with place.engine.asked("test") as client:
             client.unpause(f"clo-ops-drill-{place.drill}-worker")
@@ -178,11 +185,50 @@ def test_a_worker_that_died_is_red(place, used, source, policy):
     assert found["application calculation"] is Status.FAIL
 
 
-def test_an_account_nobody_knows_is_red_and_the_rest_unknown(place, used, source, policy):
-    stranger = replace(source, account=replace(source.account, password="not-it"))
-    found = asked_again(place, stranger, policy)
-    assert found["application login"] is Status.FAIL
-    assert {status for name, status in found.items() if name.startswith("could not ask")} == {Status.UNKNOWN}
+@pytest.mark.parametrize(
+    ("account", "said"),
+    [({"password_hash": "bcrypt"}, "HTTP 401"), ({"role": "nobody-has-it"}, "no application role 'nobody-has-it'")],
+)
+def test_an_account_that_does_not_work_is_red_and_the_rest_unknown(place, used, policy, account, said):
+    terms = policy.recovery.application.account.model_copy(update=account)
+    changed = policy.recovery.application.model_copy(update={"account": terms})
+    findings = judged_again(place, with_application(policy, changed))
+    found = {one.name: one for one in findings}
+    assert found["application login"].status is Status.FAIL
+    assert said in found["application login"].message
+    assert {one.status for one in findings if one.name.startswith("could not ask")} == {Status.UNKNOWN}
+
+
+def test_a_copy_with_other_tables_is_red_with_what_it_lacks(place, used, policy):
+    with writing(place.standby().target, production="") as connection:
+        connection.execute("alter table app_users rename column totp_secret to second_factor_secret")
+        try:
+            findings = {one.name: one for one in judged_again(place, policy)}
+        finally:
+            connection.execute("alter table app_users rename column second_factor_secret to totp_secret")
+    assert findings["application login"].status is Status.FAIL
+    assert "totp_secret" in findings["application login"].message
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        ("portfolios", "portfolios", "HTTP 200"),
+        ("deal", "calculation", "HTTP 422"),
+        ("job", "calculation", "HTTP 202"),
+        ("status", "calculation", "lost"),
+        ("result", "calculation", "not the result stored"),
+    ],
+)
+def test_what_the_application_calls_things_is_the_policys(place, used, policy, expected):
+    field, check, said = expected
+    calls = policy.recovery.application.calls
+    names = calls.fields.model_copy(update={field: "called_otherwise"})
+    changed = {"calls": calls.model_copy(update={"fields": names}), "checks": (check,)}
+    other = with_application(policy, policy.recovery.application.model_copy(update=changed))
+    found = {one.name: one for one in judged_again(place, other)}
+    assert found[f"application {check}"].status is Status.FAIL
+    assert said in found[f"application {check}"].message
 
 
 @pytest.mark.parametrize(
@@ -193,22 +239,22 @@ def test_an_account_nobody_knows_is_red_and_the_rest_unknown(place, used, source
         ({"command": ("no-such-program",)}, "no-such-program"),
     ],
 )
-def test_an_application_that_cannot_start_says_why(place, source, policy, change, said):
+def test_an_application_that_cannot_start_says_why(place, policy, change, said):
     parts = policy.recovery.application.parts
     broken = tuple(part.model_copy(update=change) if part.name == "api" else part for part in parts[-1:])
     changed = policy.recovery.application.model_copy(update={"parts": broken})
     other = replace(place, recovery=place.recovery.model_copy(update={"application": changed}))
-    answer = application.check(other, other.standby(), source.account, with_application(policy, changed))
+    answer = application.check(other, other.standby(), with_application(policy, changed))
     findings = {one.name: one for one in judged(answer, policy)}
     assert findings["application started"].status is Status.FAIL
     assert said in findings["application started"].message
     assert not any(name in findings for name in ("application health", "application login"))
 
 
-def test_a_role_that_was_not_restored_is_named(place, used, source, policy):
+def test_a_role_that_was_not_restored_is_named(place, used, policy):
     changed = policy.recovery.application.model_copy(update={"database_role": "clo_forgotten"})
     other = replace(place, recovery=place.recovery.model_copy(update={"application": changed}))
-    answer = application.check(other, other.standby(), source.account, with_application(policy, changed))
+    answer = application.check(other, other.standby(), with_application(policy, changed))
     assert "clo_forgotten" in answer.first("application.started").detail
     assert worst(judged(answer, policy)) is Status.FAIL
 

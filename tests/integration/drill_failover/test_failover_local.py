@@ -86,7 +86,7 @@ def test_nothing_is_written_to_a_server_with_productions_identity(built, source,
     mistaken = replace(place, backup=known)
     answer = failover.build(mistaken, policy.recovery.failover)
     assert answer.value("failover.standby.built") == 0
-    used = application.check(mistaken, mistaken.primary(), source.account, policy)
+    used = application.check(mistaken, mistaken.primary(), policy)
     assert used.value("application.started") == 0
     for one in (answer.first("failover.standby.built"), used.first("application.started")):
         assert identity["system_identifier"] in one.detail
@@ -99,7 +99,7 @@ def test_the_drill_goes_the_same_way_and_says_that_isolation_is_weaker(built, so
     judged = failover_rules.judge_activation(answer, figures, at=AT)
     judged += failover_rules.judge_synchronisation(answer, figures, at=AT)
     assert {one.status for one in judged} == {Status.PASS}, judged
-    used = application.check(place, place.standby(), source.account, policy)
+    used = application.check(place, place.standby(), policy)
     found = {one.name: one for one in application_rules.judge(used, policy.recovery.application, at=AT)}
     assert found.pop("application isolated").status is Status.WARN
     assert {one.status for one in found.values()} == {Status.PASS}, found
@@ -114,7 +114,7 @@ def test_a_part_for_containers_only_is_unknown_and_removal_ends_the_processes(bu
     parts = (policy.recovery.application.parts[0].model_copy(update={"local": False}),)
     changed = policy.recovery.application.model_copy(update={"parts": parts})
     other = replace(place, recovery=place.recovery.model_copy(update={"application": changed}))
-    answer = application.check(other, place.standby, source.account, policy)
+    answer = application.check(other, place.standby, policy)
     statuses = {one.status for one in application_rules.judge(answer, changed, at=AT)}
     assert statuses == {Status.WARN, Status.UNKNOWN}
 

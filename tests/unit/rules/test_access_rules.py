@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from clo_ops.findings import Answer, Finding, Measurement, Severity, Status, Unanswered
-from clo_ops.policy.morning import Access
+from clo_ops.policy.morning import Access, LoginFields
 from clo_ops.rules import login, mfa, sessions
 
 AT = datetime(2026, 11, 23, 8, tzinfo=UTC)
@@ -18,6 +18,16 @@ POLICY = Access(
     me_path="/me",
     wrong_password_suffix="-wrong",
     refused_status=401,
+    second_factor_words="second factor",
+    fields=LoginFields(
+        username="username",
+        password="password",
+        code="totp",
+        token="access_token",
+        lifetime="expires_in",
+        refusal="detail",
+        identity="username",
+    ),
     clock_tolerance=timedelta(seconds=5),
     session_max_age=timedelta(hours=12),
     session_connection="clo_redis",

@@ -1,6 +1,6 @@
 """The application against the promoted (or restored) database (M3-06; manual L213): started beside it, and asked.
 
-    answer = application.check(place, place.standby(), account, run.policy, forbidden=[("10.0.0.5", 5432)])
+    answer = application.check(place, place.standby(), run.policy, forbidden=[("10.0.0.5", 5432)])
 
 Only measures; ``rules.application`` judges.
 """
@@ -18,7 +18,7 @@ from clo_ops.actions.drill.place import PlaceFailed, PlaceGone
 from clo_ops.actions.drill.roles import source_of
 from clo_ops.findings import Answer, CouldNotAsk, CouldNotCheck, Measurement
 from clo_ops.probes.reaching import nobody_answered
-from clo_ops.probes.targets import Account, WebTarget
+from clo_ops.probes.targets import WebTarget
 
 if TYPE_CHECKING:
     from clo_ops.actions.drill.docker_place import DockerPlace
@@ -34,9 +34,7 @@ done
 wait"""
 
 
-def check(
-    place: Place, database: Server, account: Account, policy: Policy, *, forbidden: Sequence[tuple[str, int]] = ()
-) -> Answer:
+def check(place: Place, database: Server, policy: Policy, *, forbidden: Sequence[tuple[str, int]] = ()) -> Answer:
     """M3-06: start the application on ``database`` and put the policy's smoke checks to it.
 
     ``forbidden`` are host and port of everything of production that must not be reached: databases, Redis, mail. Where
@@ -46,7 +44,7 @@ def check(
     started = time.monotonic()
     answer = isolation(place, database, forbidden)
     if place.isolation or answer.value("application.isolated") == 1:
-        answer += _checked(place, database, account, policy)
+        answer += _checked(place, database, policy)
     taken = time.monotonic() - started
     phase = {"phase": "application"}
     return answer + Answer((Measurement("drill.phase.duration", taken, "s", datetime.now(UTC), phase),))
@@ -65,7 +63,8 @@ def start_in(place: Place, database: Server) -> str:
     return start_processes(local, local.recovery.application, database)
 
 
-def _checked(place: Place, database: Server, account: Account, policy: Policy) -> Answer:
+def _checked(place: Place, database: Server, policy: Policy) -> Answer:
+    from clo_ops.actions.drill.account import drawn
     from clo_ops.actions.drill.smoke import Smoke
 
     try:
@@ -76,7 +75,7 @@ def _checked(place: Place, database: Server, account: Account, policy: Policy) -
         return nobody_answered(["application"], place.drill, "starting it", str(error))
     web = WebTarget(url, CLIENT)
     figures, production = policy.recovery.application, source_of(place.backup)
-    smoke = Smoke(web, account, database.target, figures, policy.access, policy.websocket, production)
+    smoke = Smoke(web, drawn(figures.account), database.target, figures, policy.access, policy.websocket, production)
     return Answer((_flag("application.started", True),)) + smoke.checked()
 
 

@@ -74,6 +74,7 @@ def words(
         "database_user": user,
         "database_password": password,
         "secret": secrets.token_urlsafe(24),
+        "totp_interval": f"{application.account.totp_interval.total_seconds():.0f}",
     }
     for name, one in addresses.items():
         known |= {f"{name}_host": one.host, f"{name}_port": str(one.port)}

@@ -2,17 +2,18 @@
 
 Each measures ``application.check`` {check}: 1, or 0 with what was seen instead. They go through the front door, as
 users do, and look in the database whether what they were told is what is there. Logging in and ordering a calculation
-write: this is for throw-away databases only.
+write, and so does making the account they log in with: this is for throw-away databases only.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from clo_ops.actions.drill import account as accounts
 from clo_ops.actions.drill.session import writing
 from clo_ops.findings import Answer, Measurement
 from clo_ops.policy.failover import Application
@@ -40,8 +41,8 @@ class NoAnswer(Exception):
 class Smoke:
     """Everything the checks need: whom to ask, as whom, and the database behind it.
 
-    ``production`` is the system identifier of production's server, where nothing is written. The parts may take
-    ``settles_in`` seconds to find each other once they listen.
+    ``account`` is made in ``database`` first. ``production`` is the system identifier of production's server, where
+    nothing is written. The parts may take ``settles_in`` seconds to find each other once they listen.
     """
 
     web: WebTarget
@@ -66,14 +67,16 @@ class Smoke:
     def _with_a_session(self, browser: Browser) -> Answer:
         wanted = [name for name in self.application.checks if name != "health"]
         try:
-            self._allow_calculations()
+            self._make_account()
         except Unreachable as error:
             return nobody_answered([f"application {name}" for name in wanted], self.database, "a session", error.reason)
+        except NotSo as error:
+            return self._without_an_account(wanted, str(error))
         with session(browser, self.account, self.doors) as login:
             answer = self._check("login", lambda: self._signed_in(browser, login)) if "login" in wanted else Answer()
             for name, check in self._inside(browser, login.token).items():
                 if name in wanted:
-                    answer += self._check(name, check) if login.accepted else self._no_session(name, login)
+                    answer += self._check(name, check) if login.accepted else self._no_session(name, login.reason)
         return answer
 
     def _inside(self, browser: Browser, token: str) -> dict[str, Callable[[], str]]:
@@ -92,20 +95,33 @@ class Smoke:
             return nobody_answered([f"application {name}"], self.web, f"smoke check {name}", str(error))
         return Answer((Measurement("application.check", good, "bool", datetime.now(UTC), {"check": name}, seen),))
 
-    def _no_session(self, name: str, login: Attempt) -> Answer:
-        reason = f"no session was opened to ask with: {login.reason}"
-        return nobody_answered([f"application {name}"], self.web, f"smoke check {name}", reason)
+    def _no_session(self, name: str, reason: str) -> Answer:
+        said = f"no session was opened to ask with: {reason}"
+        return nobody_answered([f"application {name}"], self.web, f"smoke check {name}", said)
 
-    def _allow_calculations(self) -> None:
-        """Nobody of that name, or no such role, is seen by the login and the calculation themselves."""
+    def _without_an_account(self, wanted: Sequence[str], reason: str) -> Answer:
+        """Said once, by the login where it is asked for; the others could not be asked."""
+
+        def refused() -> str:
+            raise NotSo(reason)
+
+        answer = self._check("login", refused) if "login" in wanted else Answer()
+        for name in (one for one in wanted if one != "login"):
+            answer += self._no_session(name, reason)
+        return answer
+
+    def _make_account(self) -> None:
+        """Raises NotSo where the copy's own tables do not take it: part of what the checks are to find."""
         import psycopg
 
-        given = {"username": self.account.username, "role": self.application.calls.role}
+        terms = self.application.account
         with writing(self.database, production=self.production) as connection:
             try:
-                rows(connection, "source/grant_application_role", given)
-            except psycopg.errors.UndefinedTable:
-                return  # part of what the checks are to find
+                known = accounts.make(connection, self.account, terms)
+            except (psycopg.ProgrammingError, psycopg.IntegrityError) as error:
+                raise NotSo(f"no account could be made in the copy: {error.diag.message_primary}") from None
+            if not known:
+                raise NotSo(f"no account could be made in the copy: it has no application role {terms.role!r}")
 
     def _healthy(self, browser: Browser) -> str:
         """Asked again for a while: the parts find each other some moments after they listen."""
@@ -134,14 +150,16 @@ class Smoke:
         if not login.accepted:
             raise NotSo(login.reason)
         me = _object(_asked(browser, "GET", self.doors.me_path, login.token))
-        if me.get("username") != self.account.username:
-            raise NotSo(f"logged in as {str(me.get('username'))[:40]!r}")
-        return "the synthetic account logged in with password and second factor"
+        name = me.get(self.doors.fields.identity)
+        if name != self.account.username:
+            raise NotSo(f"logged in as {str(name)[:40]!r}")
+        factor = " and second factor" if self.account.totp_secret else ""
+        return f"the account made for this drill logged in with password{factor}"
 
     def _portfolios(self, browser: Browser, token: str) -> str:
         reply = _asked(browser, "GET", self.application.calls.portfolios, token)
         answer = reply.json()
-        listed = answer.get("items") if isinstance(answer, dict) else answer
+        listed = answer.get(self.application.calls.fields.portfolios) if isinstance(answer, dict) else answer
         if reply.status != 200 or not isinstance(listed, list):
             raise NotSo(f"{self.application.calls.portfolios}: {_shown(reply)}")
         there = self._row("source/portfolio_count")["portfolios"]
@@ -151,28 +169,29 @@ class Smoke:
         return seen
 
     def _calculation(self, browser: Browser, token: str) -> str:
-        path, deal = self.application.calls.calculations, self._row("source/calculable_deal").get("deal_id")
+        calls, deal = self.application.calls, self._row("source/calculable_deal").get("deal_id")
         if deal is None:
             raise NotSo("no deal with an active position is in the database")
-        reply = _asked(browser, "POST", path, token, {"deal_id": deal})
-        job = _object(reply).get("job_id")
-        if reply.status != 202 or not job:
+        reply = _asked(browser, "POST", calls.calculations, token, {calls.fields.deal: deal})
+        job = _object(reply).get(calls.fields.job)
+        if reply.status != calls.accepted or not job:
             raise NotSo(f"ordering a calculation: {_shown(reply)}")
-        told = self._finished(browser, f"{path}/{job}", token)
+        told = self._finished(browser, f"{calls.calculations}/{job}", token)
         stored = self._row("source/calculation_stored", job_id=str(job))
-        if stored.get("result") is None or stored["result"] != told.get("result"):
+        if stored.get("result") is None or stored["result"] != told.get(calls.fields.result):
             raise NotSo(f"the result told is not the result stored (stored: {stored.get('status', 'nothing')})")
         return f"calculation of {deal} completed, its result is in the database"
 
     def _finished(self, browser: Browser, path: str, token: str) -> Mapping[str, Any]:
-        until = time.monotonic() + self.application.calls.calculation_within.total_seconds()
-        while (job := _object(_asked(browser, "GET", path, token))).get("status") in ("queued", "running"):
+        calls, names = self.application.calls, self.application.calls.fields
+        within = calls.calculation_within.total_seconds()
+        until = time.monotonic() + within
+        while (job := _object(_asked(browser, "GET", path, token))).get(names.status) in calls.running:
             if time.monotonic() > until:
-                within = self.application.calls.calculation_within.total_seconds()
-                raise NotSo(f"the calculation is still {job['status']} after {within:g} s")
+                raise NotSo(f"the calculation is still {job[names.status]} after {within:g} s")
             time.sleep(LOOK_AGAIN)
-        if job.get("status") != "completed":
-            raise NotSo(f"the calculation is {job.get('status', 'lost')}: {str(job.get('error'))[:SHOWN]}")
+        if job.get(names.status) != calls.completed:
+            raise NotSo(f"the calculation is {job.get(names.status, 'lost')}: {str(job.get(names.error))[:SHOWN]}")
         return job
 
     def _websocket(self, token: str) -> str:

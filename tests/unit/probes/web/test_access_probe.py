@@ -17,7 +17,13 @@ from clo_ops.probes.targets import Account, WebTarget
 SECRET, INTERVAL = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP", 2
 ACCOUNT = Account("probe", "right-password", SECRET, INTERVAL)
 FIGURES = SimpleNamespace(
-    login_path="/login", logout_path="/logout", me_path="/me", refused_status=401, wrong_password_suffix="-wrong"
+    login_path="/login",
+    logout_path="/logout",
+    me_path="/me",
+    refused_status=401,
+    wrong_password_suffix="-wrong",
+    second_factor_words="second factor",
+    fields=signin.StandardNames(),
 )
 
 
@@ -223,3 +229,21 @@ def test_a_secret_that_is_none_is_refused_without_being_shown():
     with pytest.raises(ConfigurationError, match="not base32") as caught:
         signin.code_now(Account("x", "y", "not-a-secret!", 30))
     assert "not-a-secret" not in str(caught.value)
+
+
+def test_an_api_with_names_of_its_own(serve):
+    """The policy says what it calls things: nothing of the CLO API's own names is sent or read."""
+    names = signin.StandardNames("login", "secret", "otp", "jwt", "ttl", "message", "sub")
+    other = SimpleNamespace(**{**vars(FIGURES), "fields": names, "second_factor_words": "one-time"})
+    site = serve({"/login": lambda handler: foreign(json.loads(Door.body(handler)))})
+    with Browser(site.target()) as browser:
+        made = signin.attempt(browser, ACCOUNT, other, code="123456")
+        refused = signin.attempt(browser, ACCOUNT, other)
+    assert (made.accepted, made.token, made.granted) == (True, "t", 60)
+    assert (refused.second_factor_refused, refused.reason) == (True, "HTTP 401, One-time code missing")
+
+
+def foreign(form):
+    good = form.pop("otp", None) == "123456"
+    assert form == {"login": "probe", "secret": "right-password"}
+    return page(200, jwt="t", ttl=60) if good else page(401, message="One-time code missing")
