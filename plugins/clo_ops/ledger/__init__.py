@@ -5,6 +5,7 @@ from clo_ops.ledger.errors import LedgerConflict, LedgerUnavailable
 from clo_ops.ledger.ledger import Ledger
 from clo_ops.ledger.records import (
     AlertRow,
+    ApprovalRow,
     BackupRow,
     BaselineResult,
     Evidence,
@@ -13,14 +14,18 @@ from clo_ops.ledger.records import (
     IncidentEvent,
     IncidentRow,
     Message,
+    NoticeRow,
     OutboxMessage,
     OutboxState,
+    PlanRow,
     Recording,
     RunRow,
+    StepRow,
 )
 
 __all__ = [
     "AlertRow",
+    "ApprovalRow",
     "BackupRow",
     "BaselineResult",
     "Evidence",
@@ -32,10 +37,13 @@ __all__ = [
     "LedgerConflict",
     "LedgerUnavailable",
     "Message",
+    "NoticeRow",
     "OutboxMessage",
     "OutboxState",
+    "PlanRow",
     "Recording",
     "RunRow",
     "StatementRow",
     "StatementSnapshot",
+    "StepRow",
 ]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from clo_ops.ledger import schema_version
 from clo_ops.ledger.alerts import Alerts
+from clo_ops.ledger.approvals import Approvals
 from clo_ops.ledger.attendance import Attendance
 from clo_ops.ledger.backups import Backups
 from clo_ops.ledger.incident_record import IncidentRecord
 from clo_ops.ledger.incidents import Incidents
 from clo_ops.ledger.messages import Messages
 from clo_ops.ledger.mornings import Mornings
+from clo_ops.ledger.plans import Plans
 from clo_ops.ledger.runs import Runs
 
 
-class Ledger(Runs, Mornings, Incidents, IncidentRecord, Alerts, Attendance, Messages, Backups):
+class Ledger(Runs, Mornings, Incidents, IncidentRecord, Alerts, Attendance, Messages, Backups, Plans, Approvals):
     """``Ledger(url_or_engine, client_name="clo_ops")``; a context manager, else call ``close()``.
 
     Every call is one transaction (calls inside ``with ledger.transaction():`` share that one), bounded by a connect

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from clo_ops.findings import Severity, Status, Unanswered
+from clo_ops.findings.plans import Effect, Step
 from clo_ops.ledger.columns import aware
 
 Level = Literal["L0", "L1", "L2", "L3", "L4"]
@@ -259,3 +260,71 @@ class BackupRow:
     def level(self) -> Level | None:
         """The deepest level proven, None where not even presence was."""
         return max(self.proven, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """One step of a plan; ``effect`` is None until it ended.
+
+    One that started and has none is running, or its worker was killed.
+    """
+
+    step: Step
+    effect: Effect | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRow:
+    """``state`` is "planned" (nothing begun), "applying", "ended", or "stopped" (the rest was not begun)."""
+
+    id: int
+    run_id: int
+    kind: str
+    system: str
+    hash: str
+    state: str
+    planned_at: datetime
+    ended_at: datetime | None
+    steps: Sequence[StepRow]
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRow:
+    """Who asked for a change and who let it through. ``plans`` are the hashes it holds for.
+
+    ``decision`` is "" while nobody decided. ``kind`` is "prior", or "break glass": made at once, with its review due at
+    ``review_due_at`` (D53).
+    """
+
+    id: int
+    run_id: int
+    hash: str
+    plans: tuple[str, ...]
+    kind: str
+    authority: str
+    requester: str
+    reason: str
+    asked_at: datetime
+    decision: str
+    decided_by: str
+    decided_at: datetime | None
+    note: str
+    review_due_at: datetime | None
+    reviewed_at: datetime | None
+    reviewed_by: str
+    review_note: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeRow:
+    """That users were told of an occasion: "ahead", at its "start", of "progress", at its "end"."""
+
+    occasion: str
+    kind: str
+    starts_at: datetime
+    ends_at: datetime
+    told_at: datetime
+    message_id: int | None = None

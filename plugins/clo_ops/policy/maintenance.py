@@ -49,7 +49,7 @@ class PaceTerms(Cited):
         return self
 
 
-class Duty(Model):
+class Duty(Cited):
     """One kind of maintenance. Until ``apply`` says true, a run on schedule shows its plan and changes nothing."""
 
     apply: Flag
