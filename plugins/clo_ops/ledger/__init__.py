@@ -19,6 +19,8 @@ from clo_ops.ledger.records import (
     OutboxState,
     PlanRow,
     Recording,
+    Rolled,
+    Rolling,
     RunRow,
     StepRow,
 )
@@ -42,6 +44,8 @@ __all__ = [
     "OutboxState",
     "PlanRow",
     "Recording",
+    "Rolled",
+    "Rolling",
     "RunRow",
     "StatementRow",
     "StatementSnapshot",

@@ -13,6 +13,7 @@ from clo_ops.findings import Measurement
 from clo_ops.ledger import schema
 from clo_ops.ledger.columns import UNITS, aware, labels_digest
 from clo_ops.ledger.partitions import ensure_partitions
+from clo_ops.ledger.roll_ups import note_due
 from clo_ops.ledger.store import Store
 
 SELECTED = [schema.measurements.c[name] for name in ("metric", "value", "unit", "at", "labels", "detail")]
@@ -44,6 +45,7 @@ def write(connection: Connection, run: int, procedure: str, rows: Sequence[Mappi
         connection.execute(
             insert(schema.measurements), [{**row, "run_id": run, "procedure": procedure} for row in rows]
         )
+        note_due(connection, ((row["metric"], row["at"]) for row in rows))
 
 
 class Measurements(Store):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from clo_ops.findings import Severity, Status, Unanswered
@@ -260,6 +260,35 @@ class BackupRow:
     def level(self) -> Level | None:
         """The deepest level proven, None where not even presence was."""
         return max(self.proven, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Rolling:
+    """How measurements become hourly and daily figures.
+
+    ``metrics`` are patterns (``system.*``); a sample speaks until the next one, for ``sample_holds`` at most;
+    ``levels`` are the warning and critical levels, above which time is counted, by metric and unit.
+    """
+
+    metrics: tuple[str, ...]
+    sample_holds: timedelta
+    levels: Mapping[tuple[str, str], tuple[float, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not timedelta() < self.sample_holds <= timedelta(hours=1):
+            raise ValueError(f"a sample that speaks for {self.sample_holds}, allowed are up to one hour")
+
+
+@dataclass(frozen=True, slots=True)
+class Rolled:
+    """What a roll-up made: days of a group of metrics, figures of hours, and of which metrics."""
+
+    days: int = 0
+    hours: int = 0
+    metrics: frozenset[str] = frozenset()
+
+    def __add__(self, other: Rolled) -> Rolled:
+        return Rolled(self.days + other.days, self.hours + other.hours, self.metrics | other.metrics)
 
 
 @dataclass(frozen=True, slots=True)

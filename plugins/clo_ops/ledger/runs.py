@@ -16,6 +16,7 @@ from clo_ops.ledger.columns import aware
 from clo_ops.ledger.errors import LedgerConflict
 from clo_ops.ledger.measurements import SELECTED, Measurements, as_row, measurement, write
 from clo_ops.ledger.records import Evidence, Recording, RunRow
+from clo_ops.ledger.roll_ups import note_due
 from clo_ops.ledger.store import lock
 
 
@@ -60,7 +61,8 @@ def _forget(connection: Connection, run: int, procedure: str, earlier: RowMappin
         # The time span keeps the delete out of the other months' partitions.
         table = schema.measurements
         span = table.c.at.between(earlier["first_at"], earlier["last_at"])
-        connection.execute(delete(table).where(table.c.run_id == run, table.c.procedure == procedure, span))
+        gone = delete(table).where(table.c.run_id == run, table.c.procedure == procedure, span)
+        note_due(connection, map(tuple, connection.execute(gone.returning(table.c.metric, table.c.at))))
 
 
 def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]], **common: Any) -> None:

@@ -79,7 +79,7 @@ CREATE TABLE clo_ops.forecasts (
     CONSTRAINT forecasts_run_id_series_id_statistic_target_key UNIQUE (run_id, series_id, statistic, target)
 );
 CREATE INDEX forecasts_open_idx ON clo_ops.forecasts (target) WHERE scored_at IS NULL;
-"""
+"""  # noqa: S608 - constants of this file
 
 DOWN = """
 DROP TABLE clo_ops.forecasts;
