@@ -1,8 +1,11 @@
 """Record: runs, measurements, findings, evidence, incidents, messages and the state of backups, in our own database."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from clo_ops.findings.statements import StatementRow, StatementSnapshot
 from clo_ops.ledger.errors import LedgerConflict, LedgerUnavailable
-from clo_ops.ledger.ledger import Ledger
 from clo_ops.ledger.records import (
     AlertRow,
     ApprovalRow,
@@ -24,6 +27,9 @@ from clo_ops.ledger.records import (
     RunRow,
     StepRow,
 )
+
+if TYPE_CHECKING:
+    from clo_ops.ledger.ledger import Ledger
 
 __all__ = [
     "AlertRow",
@@ -51,3 +57,12 @@ __all__ = [
     "StatementSnapshot",
     "StepRow",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """``Ledger`` comes when it is asked for: its tables are not built each time a DAG file is parsed."""
+    if name != "Ledger":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from clo_ops.ledger.ledger import Ledger
+
+    return Ledger
