@@ -46,6 +46,9 @@ class Case:
     def warned(self, actual: str, message: str, severity: Severity = Severity.P3) -> Finding:
         return self._finding(Status.WARN, actual, message, severity)
 
+    def not_applicable(self, actual: str, message: str) -> Finding:
+        return self._finding(Status.NOT_APPLICABLE, actual, message, None)
+
     def not_measured(self) -> Finding:
         message = f"Nothing was measured for {self.subject or self.name}, and nobody said why"
         return self._finding(Status.UNKNOWN, "not measured", message, self.severity)

@@ -1,0 +1,67 @@
+"""WM-02: invalid indexes: what a rebuild of ours left, what somebody else's did, and what is being built (D03, T4, T5).
+
+Only what we made ourselves is removed. PostgreSQL names what a rebuild makes after the index, with _ccnew or _ccold and
+a number; the name alone says nothing about who. Ours is what a rebuild on our record explains: made after it was
+planned and, where it came to an end, before that; on its table, after its index, and not there before. The old index
+of a finished swap is known by its number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from clo_ops.findings.upkeep import Attempt, IndexSnapshot, IndexState, later_xid
+
+# PostgreSQL cuts the name so that the whole has 63 bytes, and numbers what is there already.
+TRANSIENT = re.compile(r"^(?P<stem>.+)_(?P<kind>ccnew|ccold)(?P<number>\d*)$")
+LONGEST = 63
+
+
+@dataclass(frozen=True, slots=True)
+class HalfBuilt:
+    """``ours``: left by rebuilds of ours; ``foreign``: somebody else's or nobody's; ``building``: somebody is at it."""
+
+    ours: tuple[IndexState, ...] = ()
+    foreign: tuple[IndexState, ...] = ()
+    building: tuple[IndexState, ...] = ()
+
+
+def sort(snapshot: IndexSnapshot, attempts: Sequence[Attempt]) -> HalfBuilt:
+    """Invalid indexes; a partitioned index that waits for its partitions' is a thing of the schema and foreign."""
+    invalid = [one for one in snapshot.indexes if not one.valid]
+    building = [one for one in invalid if one.building]
+    rest = [one for one in invalid if not one.building]
+    explained = {oid for attempt in attempts for oid in _explained(attempt, rest)}
+    ours = [one for one in rest if one.oid in explained]
+    return HalfBuilt(tuple(ours), tuple(one for one in rest if one.oid not in explained), tuple(building))
+
+
+def _explained(attempt: Attempt, invalid: Sequence[IndexState]) -> set[int]:
+    """At most two: the old index after the swap, and the first new one that was made: a rebuild makes one."""
+    here = [one for one in invalid if one.table == attempt.table]
+    old = {one.oid for one in here if one.oid == attempt.oid and _kind(one) == "ccold"}
+    new = [one for one in here if _kind(one) == "ccnew" and _after(one, attempt.index) and _in_time(one, attempt)]
+    first = min(new, key=lambda one: (one.made_by - attempt.xid) % 2**32, default=None)
+    return old | ({first.oid} if first else set())
+
+
+def _kind(index: IndexState) -> str:
+    match = TRANSIENT.match(index.name)
+    return match["kind"] if match else ""
+
+
+def _after(index: IndexState, name: str) -> bool:
+    """Whether PostgreSQL would have named it after ``name``; long names are cut to make room for the ending."""
+    match, (schema, _, stem) = TRANSIENT.match(index.name), name.partition(".")
+    if match is None or index.schema != schema:
+        return False
+    cut = len(index.name.encode()) >= LONGEST - 3  # a character of several bytes is never cut in two
+    return match["stem"] == stem or (cut and stem.startswith(match["stem"]))
+
+
+def _in_time(index: IndexState, attempt: Attempt) -> bool:
+    if index.oid in attempt.others or not later_xid(index.made_by, attempt.xid):
+        return False
+    return attempt.xid_after is None or later_xid(attempt.xid_after, index.made_by)

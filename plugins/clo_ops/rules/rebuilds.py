@@ -1,0 +1,120 @@
+"""WM-02 (manual L93-L94): which indexes are worth a rebuild, which are not and why (D01, D03)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from clo_ops.findings.upkeep import Attempt, IndexSnapshot, IndexState
+from clo_ops.policy.upkeep import Bloat, Indexes
+from clo_ops.rules.bloat import Air, air
+from clo_ops.rules.figures import age, figure
+
+WITHOUT_REBUILD = {
+    "partitioned": "it has no pages of its own; its partitions' indexes are looked at one by one",
+    "exclusion": "PostgreSQL cannot rebuild the index of an exclusion constraint beside its use",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An index over the policy's size. ``air`` is None where it could not be told; ``why_not`` is empty where it is
+    to be rebuilt, else the reason why it is not; ``wanted``: it would be, were it possible.
+    """
+
+    index: IndexState
+    air: Air | None
+    why: str = ""
+    why_not: str = ""
+    wanted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What earlier runs know: the fewest bytes per row of each index, and rebuilds of ours. ``at`` is the run's time."""
+
+    at: datetime
+    best: Mapping[str, float]
+    attempts: Sequence[Attempt] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    rebuild: tuple[Candidate, ...]
+    others: tuple[Candidate, ...]
+
+    @property
+    def impossible(self) -> tuple[Candidate, ...]:
+        """Bloated, and nothing we may rebuild."""
+        return tuple(one for one in self.others if one.wanted)
+
+    @property
+    def unmeasured(self) -> tuple[Candidate, ...]:
+        return tuple(one for one in self.others if one.air is None and not one.wanted)
+
+
+def choose(snapshot: IndexSnapshot, terms: Indexes, known: Known) -> Choice:
+    """Candidates by what a rebuild would give back, the largest gain first; at most ``at_most`` of them."""
+    looked = [
+        candidate(snapshot, one, terms.bloat, known)
+        for one in snapshot.indexes
+        if one.valid and one.kind != "partitioned" and one.bytes > terms.bloat.minimum_size
+    ]
+    wanted = sorted((one for one in looked if not one.why_not), key=lambda one: -_gain(one))
+    now, later = wanted[: terms.at_most], wanted[terms.at_most :]
+    left = [
+        Candidate(one.index, one.air, one.why, f"more than {terms.at_most} are due in this run; it is {place} in line")
+        for place, one in enumerate(later, start=terms.at_most + 1)
+    ]
+    return Choice(tuple(now), tuple([one for one in looked if one.why_not] + left))
+
+
+def _gain(one: Candidate) -> int:
+    return one.air.bytes if one.air else 0
+
+
+def candidate(snapshot: IndexSnapshot, index: IndexState, terms: Bloat, known: Known) -> Candidate:
+    """One index judged; asked again just before it is rebuilt, when its table was analysed."""
+    found = air(snapshot, index, known.best)
+    if found is None:
+        return Candidate(
+            index, None, why_not="its bloat cannot be told yet; its size for each row is noted from now on"
+        )
+    said = f"{found.share:.0f} % of its {figure(index.bytes, 'bytes')} is air ({found.how}: {found.said})"
+    if found.share <= terms.share:
+        return Candidate(index, found, said, f"{said}, within {terms.share:g} %")
+    impossible = _impossible(index)
+    why_not = impossible or _backed_off(index, terms, known)
+    return Candidate(index, found, f"{said}, over {terms.share:g} %", why_not, bool(impossible))
+
+
+def _impossible(index: IndexState) -> str:
+    if index.is_exclusion:
+        return WITHOUT_REBUILD["exclusion"]
+    if not index.may:
+        return f"it belongs to {index.owner}, and our role is no member of that role"
+    if not index.may_name:
+        return f"schema {index.schema} is closed to our role: only a superuser can rebuild it"
+    return ""
+
+
+def _backed_off(index: IndexState, terms: Bloat, known: Known) -> str:
+    """The last rebuild of ours that ended and is not longer ago than ``back_off`` won less than ``worth``."""
+    mine = [one for one in known.attempts if one.index == index.full_name and one.applied and one.ended is not None]
+    last = max(mine, key=lambda one: one.ended or known.at, default=None)
+    if last is None or last.ended is None or not last.before or last.after is None:
+        return ""
+    since, won = known.at - last.ended, 100 * (last.before - last.after) / last.before
+    if won >= terms.worth or since > terms.back_off:
+        return ""
+    return f"the rebuild {age(since)} ago won {won:.0f} %, less than {terms.worth:g} %: not tried again yet"
+
+
+def best_ratios(measured: Sequence[tuple[str, float]]) -> dict[str, float]:
+    """The fewest bytes per row each index was seen with."""
+    best: dict[str, float] = {}
+    for name, value in measured:
+        if value > 0:
+            best[name] = min(value, best.get(name, value))
+    return best
