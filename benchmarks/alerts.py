@@ -288,7 +288,7 @@ def storm(cluster: Cluster) -> None:
         cycle = time.perf_counter() - began
     people = {who for one in messages for who in one.message.recipients}
     print(
-        f"storm of {STORM} sightings: 1 incident (seen {incident.seen_count} times), {told} messages at the first, "
+        f"storm of {STORM} sightings: 1 incident (seen {incident.seen_count} times), {told} message at the first, "
         f"{len(messages)} at the end, to {len(people)} people; {STORM / seconds:.0f} sightings/s; "
         f"peak memory {before / 1024:.0f} -> {after / 1024:.0f} MiB; one round of the desk afterwards {cycle:.3f} s"
     )

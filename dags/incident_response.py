@@ -42,9 +42,7 @@ def incident_response() -> None:
         gathered = procedure("IR-06")(diagnosis.gather)
 
     with section("A Person"):
-        taken = tasks.PersonOperator(task_id="who_takes_it", stage="taken", **BOUNDS)
-        restored = tasks.PersonOperator(task_id="service_restored", stage="restored", **BOUNDS)
-        over = tasks.PersonOperator(task_id="is_it_over", stage="over", **BOUNDS)
+        asked = tasks.a_person(taken_up.output)
         quiet = tasks.StableOperator(task_id="quiet_since", doc_md=tasks.STABLE_PAGE, **BOUNDS)
 
     with section("Resolution Phase"):
@@ -60,13 +58,9 @@ def incident_response() -> None:
         reviewed = procedure("IR-08")(review.reviewed)
 
     taken_up >> [classified, on_call, immediate, gathered]
-    # A question that breaks off must not end the wait: the incident's page and the link in the mail still work.
-    for before, after in ((taken_up, taken), (taken, restored), (restored, over), (over, quiet)):
-        before >> after
-    for asked in (restored, over, quiet):
-        asked.trigger_rule = "all_done"
+    asked >> quiet
     judged = [resolved, notified, escalated, updated, delivered]
-    for one in judged:
+    for one in (quiet, *judged):
         one.trigger_rule = "all_done"
     quiet >> judged
     one_after_another(judged, reviewed)

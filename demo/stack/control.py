@@ -59,6 +59,7 @@ def stop_service(state: State | Path | str, name: str) -> None:
         return
     first = signal.SIGINT if service.kind == "postgres" else signal.SIGTERM
     processes.end([process], grace=service.stop_seconds, first=first)
+    _reap()
 
 
 def running(state: State | Path | str, name: str) -> bool:
@@ -82,6 +83,7 @@ def stop_all(state: State | Path | str) -> list[str]:
         processes.end(list(alive.values()), grace=grace, first=first)
         ended += list(alive)
     processes.end(strays(stack), grace=3.0)
+    _reap()
     return ended
 
 

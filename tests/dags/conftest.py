@@ -154,7 +154,7 @@ class Trial:
         return self._told_management(f"opened: {self.dag_id} failed")
 
     def _told_management(self, what: str) -> list[EmailMessage]:
-        """Everybody the ladders name has a mail of his own; this is what one of the managers has."""
+        """What one of the managers has."""
         mails = self.stack.mails("[CLO Ops] P", what, self.run_id)
         return [mail for mail in mails if "it-manager@" in mail["To"]]
 

@@ -182,7 +182,7 @@ class Desk:
             yield from due_rungs(ladder, levels, now, stopped_until=incident.acknowledgement_expired_at)
 
     def _tell_steps(self, incident: IncidentRow, steps: Iterable[Rung | Notice], now: datetime) -> None:
-        """One mail to each person, however many steps name them; a text for users goes to who releases it."""
+        """One message to everybody due now, however many steps name them; a text for users goes to who releases it."""
         whom: dict[str, list[str]] = {}
         for step in steps:
             if not self.ledger.mark_step_told(incident.id, step_name(step), now, self._step_detail(step)):
@@ -195,10 +195,10 @@ class Desk:
                 continue
             for person in step.people:
                 whom.setdefault(person, []).append(step_name(step))
-        for person, names in whom.items():
-            link = self.links.acknowledge(incident.id, person, now)
-            opened = tidings.opened(incident, self._story(incident), names, link, self.policy)
-            self._tell(incident, opened, tidings.mailboxes([person], self.policy), now)
+        if whom:
+            link = self.links.acknowledge(incident.id, tuple(whom), now)
+            opened = tidings.opened(incident, self._story(incident), whom, link, self.policy)
+            self._tell(incident, opened, tidings.mailboxes(whom, self.policy), now)
 
     def _tell(self, incident: IncidentRow, news: tidings.News, recipients: Sequence[str], at: datetime) -> None:
         if recipients:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -69,8 +70,8 @@ class Links(Protocol):
     def incident(self, incident: int) -> str:
         """The incident in the Airflow UI."""
 
-    def acknowledge(self, incident: int, person: str, at: datetime) -> str:
-        """The signed link by which this person takes it, once."""
+    def acknowledge(self, incident: int, people: Sequence[str], at: datetime) -> str:
+        """The signed link of one message: by it one of these people takes the incident, once."""
 
 
 class NoLinks:
@@ -79,5 +80,5 @@ class NoLinks:
     def incident(self, incident: int) -> str:
         return ""
 
-    def acknowledge(self, incident: int, person: str, at: datetime) -> str:
+    def acknowledge(self, incident: int, people: Sequence[str], at: datetime) -> str:
         return ""

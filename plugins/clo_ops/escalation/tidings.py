@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -25,18 +25,19 @@ OPENED = "opened"
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """``headline`` is the one sentence; ``story`` is what was seen; ``ask`` is what the reader is to do."""
+    """``headline`` is the one sentence; ``story`` is what was seen; ``ask`` is what the reader is to do; ``told`` is
+    who is told now, each with the steps that name them."""
 
     kind: str
     headline: str
     story: str = ""
     ask: str = ""
-    why_you: str = ""
+    told: tuple[str, ...] = ()
     link: str = ""
 
 
-def opened(incident: IncidentRow, story: str, steps: Sequence[str], link: str, policy: Policy) -> News:
-    """An incident, for somebody whose step of a ladder or notice is due."""
+def opened(incident: IncidentRow, story: str, whom: Mapping[str, Sequence[str]], link: str, policy: Policy) -> News:
+    """An incident, for everybody whose step of a ladder or notice is due: by name of contacts.yaml, the steps."""
     answer = _moment(incident.response_due_at)
     taken = (
         f"{incident.acknowledged_by} has taken it."
@@ -49,7 +50,7 @@ def opened(incident: IncidentRow, story: str, steps: Sequence[str], link: str, p
         headline=f"{incident.severity} {level.title}: {incident.title}. {taken}",
         story=story,
         ask="Take it, so that the next one on the ladder need not be told." if not incident.acknowledged_by else "",
-        why_you=", ".join(steps),
+        told=tuple(f"{policy.contacts.people[name].name} ({', '.join(steps)})" for name, steps in whom.items()),
         link="" if incident.acknowledged_by else link,
     )
 

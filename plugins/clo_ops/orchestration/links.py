@@ -1,4 +1,4 @@
-"""Where people are sent: the incident's page in the Airflow UI, and the signed link by which a person takes it."""
+"""Where people are sent: the incident's page in the Airflow UI, and the signed link by which it is taken."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -26,16 +27,16 @@ class LinkRefused(CloOpsError):
 
 @dataclass(frozen=True, slots=True)
 class Taking:
-    """What a signed link stands for: this person takes this incident, until ``expires`` (UTC)."""
+    """What a signed link stands for: one of these people takes this incident, until ``expires`` (UTC)."""
 
     incident: int
-    person: str
+    people: tuple[str, ...]
     expires: datetime
 
     @property
     def step(self) -> str:
         """The name under which the ledger remembers that the link was used."""
-        return f"link of {self.person} until {self.expires.isoformat()}"
+        return f"link of {', '.join(self.people)} until {self.expires.isoformat()}"
 
 
 def secret() -> bytes:
@@ -50,7 +51,7 @@ def secret() -> bytes:
 
 def sign(taking: Taking, key: bytes) -> str:
     """The token of a link: readable, and worthless once a character of it was changed."""
-    facts = [taking.incident, taking.person, int(taking.expires.timestamp())]
+    facts = [taking.incident, list(taking.people), int(taking.expires.timestamp())]
     body = _text(json.dumps(facts, separators=(",", ":")).encode())
     return f"{body}.{_text(_mac(body, key))}"
 
@@ -60,8 +61,8 @@ def verify(token: str, key: bytes, now: datetime) -> Taking:
     body, _, mac = token.partition(".")
     if not key or not hmac.compare_digest(mac.encode(), _text(_mac(body, key)).encode()):
         raise LinkRefused("this link was not made here, or was changed", next_step="open the incident in Airflow")
-    incident, person, expires = json.loads(_bytes(body))
-    taking = Taking(incident, person, datetime.fromtimestamp(expires, tz=UTC))
+    incident, people, expires = json.loads(_bytes(body))
+    taking = Taking(incident, tuple(people), datetime.fromtimestamp(expires, tz=UTC))
     if now > taking.expires:
         raise LinkRefused(
             f"this link was good until {taking.expires:%Y-%m-%d %H:%M} UTC", next_step="open the incident in Airflow"
@@ -85,10 +86,10 @@ class AirflowLinks:
     def incident(self, incident: int) -> str:
         return f"{base_url()}{PAGES}/incidents/{incident}"
 
-    def acknowledge(self, incident: int, person: str, at: datetime) -> str:
+    def acknowledge(self, incident: int, people: Sequence[str], at: datetime) -> str:
         """Empty where there is no secret to sign with: the incident's page does instead."""
         key = secret()
-        taking = Taking(incident, person, at + self._valid_for)
+        taking = Taking(incident, tuple(people), at + self._valid_for)
         return f"{base_url()}{PAGES}/take/{sign(taking, key)}" if key else ""
 
 

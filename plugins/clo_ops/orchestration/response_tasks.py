@@ -2,6 +2,8 @@
 
 A person may act here (Airflow's Required Actions), on the incident's page or by the link in the mail. Whoever comes
 first counts, wherever he is: a question that was settled elsewhere ends by itself. Silence decides nothing.
+
+Every incident of a run is asked about in a question of its own (a mapped task), so that an answer is about one.
 """
 
 from __future__ import annotations
@@ -14,16 +16,16 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.standard.operators.hitl import HITLOperator
-from airflow.sdk import BaseOperator, Param
+from airflow.sdk import BaseOperator, Param, TriggerRule, task_group
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
 from clo_ops.escalation.sighting import Sighting
 from clo_ops.findings import CheckFailed, ConfigurationError, CouldNotCheck, Severity
 from clo_ops.orchestration.incidents import desk
 from clo_ops.orchestration.links import AirflowLinks
-from clo_ops.orchestration.procedure import open_run
+from clo_ops.orchestration.procedure import BOUNDS, open_run
 from clo_ops.orchestration.response import of_run, without_a_run
-from clo_ops.orchestration.until import NOBODY, Until, reached
+from clo_ops.orchestration.until import NOBODY, Answered, Until, reached
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -48,8 +50,9 @@ Red means: the form names no incident, or the ledger did not answer."""
 ASK_PAGES = {
     "taken": """### Who takes it?
 
-A person says so here, on the incident's page, or by the link in the mail; that stops the ladders. It ends by itself
-when somebody took it elsewhere or the incident is over. Nobody answering decides nothing: the ladders go on.""",
+One question for each incident of the run. A person says so here, on the incident's page, or by the link in the mail;
+that stops the ladders. It ends by itself when somebody took it elsewhere or the incident is over. Nobody answering
+decides nothing: the ladders go on.""",
     "restored": """### Is service restored?
 
 A person says so, with a note: the resolution clock stops. Resolved and Not an incident close it at once.""",
@@ -61,6 +64,26 @@ STABLE_PAGE = """### Is it quiet?
 
 Waits, without a worker, until every incident is closed and the policy's time has passed since. Red means: one was
 still open when the run could wait no longer."""
+
+
+# A question is worth more tries than a check: nobody else asks it, and each may be lost to a restart.
+PERSISTENT = {**BOUNDS, "retries": 9}
+
+
+def a_person(numbers: Any) -> Any:
+    """The questions, for each of the incidents in turn; mapped over what ``numbers`` yields when the run is made."""
+
+    @task_group(group_id="an_incident", group_display_name="An incident", prefix_group_id=False)
+    def an_incident(incident: int) -> None:
+        taken = PersonOperator(task_id="who_takes_it", stage="taken", incident=incident, **PERSISTENT)
+        restored = PersonOperator(task_id="service_restored", stage="restored", incident=incident, **PERSISTENT)
+        over = PersonOperator(task_id="is_it_over", stage="over", incident=incident, **PERSISTENT)
+        # A question that breaks off must not end the wait: the incident's page and the link in the mail still work.
+        for before, after in ((taken, restored), (restored, over)):
+            before >> after
+            after.trigger_rule = TriggerRule.ALL_DONE
+
+    return an_incident.expand(incident=numbers)
 
 
 def form() -> dict[str, Param]:
@@ -135,68 +158,81 @@ def _of_form(run: Run, at_desk: Desk, now: datetime) -> list[int]:
 
 
 class PersonOperator(HITLOperator):
-    """Asks a person in Required Actions until the run's incidents have reached ``stage``.
+    """Asks a person in Required Actions until ``incident`` has reached ``stage``.
 
     The answer of Required Actions resumes the task; so does our trigger, when the same was said elsewhere. Without an
-    answer nothing is done. Raises LedgerUnavailable, a CouldNotCheck: then it is asked again.
+    answer nothing is done. A try that dies takes no answer with it: the next one looks for it before it asks anew.
+    Raises LedgerUnavailable, a CouldNotCheck: then it is tried again.
     """
 
     ui_color = "#efe3f6"
+    template_fields = (*HITLOperator.template_fields, "incident")
 
-    def __init__(self, *, stage: str, **kwargs: Any) -> None:
+    def __init__(self, *, stage: str, incident: Any, **kwargs: Any) -> None:
         texts = {"subject": "to be rendered when it is asked", "response_timeout": PATIENCE, "params": _fields(stage)}
         super().__init__(options=_options(stage), doc_md=ASK_PAGES[stage], **{**texts, **kwargs})
-        self.stage = stage
+        self.stage, self.incident = stage, incident
 
     def execute(self, context: Mapping[str, Any]) -> str:
+        if context["task_instance"].try_number > 1:
+            answered = Answered(str(context["task_instance"].id))
+            self.defer(trigger=answered, method_name="asked_before")
+            raise AssertionError("a deferred task does not go on")
+        return self.ask(context)
+
+    def asked_before(self, context: Mapping[str, Any], event: Mapping[str, Any]) -> str:
+        """After a try that did not end as it should: an answer given to it counts."""
+        answer = event["answer"]
+        return self.execute_complete(context, answer) if answer else self.ask(context)
+
+    def ask(self, context: Mapping[str, Any]) -> str:
         now = datetime.now(UTC)
         with open_run(context, self.task_id) as run:
-            incidents = of_run(run)
-            links = AirflowLinks(run.policy)
-            body = "\n\n".join(_story(run, one, links.incident(one.id)) for one in incidents)
-        if reached(self.stage, incidents, now):
-            return f"{self.stage} already"
-        numbers = ", ".join(str(one.id) for one in incidents)
+            mine = [one for one in of_run(run) if one.id == self.incident]
+            if reached(self.stage, mine, now):
+                return f"{self.stage} already"
+            body = _story(run, mine[0], AirflowLinks(run.policy).incident(self.incident))
         upsert_hitl_detail(
             ti_id=context["task_instance"].id,
             options=self.options,
-            subject=f"Incident {numbers}: {incidents[0].severity} {incidents[0].title}"[:250],
+            subject=f"Incident {self.incident}: {mine[0].severity} {mine[0].title}"[:250],
             body=body,
             multiple=False,
             params=self.serialized_params,
         )
         until = (now + PATIENCE).isoformat()
         # Deferred, not parked: a task parked for input ends by an answer only, and an incident may end by itself.
-        self.defer(trigger=Until(context["dag_run"].run_id, self.stage, until), method_name="execute_complete")
+        settled = Until(context["dag_run"].run_id, self.stage, until, self.incident)
+        self.defer(trigger=settled, method_name="execute_complete")
         raise AssertionError("a deferred task does not go on")
 
     def execute_complete(self, context: Mapping[str, Any], event: Mapping[str, Any]) -> str:
         if said := event.get("clo_ops"):
             return str(said)
         answer = super().execute_complete(cast("Context", context), dict(event))
-        _until_done(lambda: self._act(context, answer))
+        if not _until_done(lambda: self._act(context, answer)):
+            return self.ask(context)
         return f"{answer['chosen_options'][0]} ({_who(answer)})"
 
-    def _act(self, context: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
+    def _act(self, context: Mapping[str, Any], answer: Mapping[str, Any]) -> bool:
         with open_run(context, self.task_id) as run:
-            _act(run, answer["chosen_options"][0], _who(answer), answer["params_input"] or {})
+            return act(run, self.incident, self.stage, answer)
 
 
-def _until_done(act: Callable[[], None], pause: timedelta = ACT_AGAIN) -> None:
-    """A person's answer is not lost to a ledger that is away: a task tried again would ask that person again.
+def _until_done(act: Callable[[], bool], pause: timedelta = ACT_AGAIN) -> bool:
+    """What ``act`` says, once the ledger takes it: a person's answer does not wait for the next try of the task.
 
-    Raises CouldNotCheck where it stays away for all tries.
+    Raises CouldNotCheck where the ledger stays away for all tries.
     """
     for left in reversed(range(ACT_TRIES)):
         try:
-            act()
+            return act()
         except CouldNotCheck:
             if not left:
                 raise
             log.warning("the answer could not be acted on; again in %s", pause, exc_info=True)
             time.sleep(pause.total_seconds())
-        else:
-            return
+    raise AssertionError("the last try returns or raises")
 
 
 class StableOperator(BaseOperator):
@@ -206,6 +242,9 @@ class StableOperator(BaseOperator):
 
     def execute(self, context: Mapping[str, Any]) -> str:
         run_id, now = context["dag_run"].run_id, datetime.now(UTC)
+        with open_run(context, self.task_id) as run:
+            if reached("stable", of_run(run), now):
+                return "stable already"
         self.defer(trigger=Until(run_id, "stable", (now + PATIENCE).isoformat()), method_name="execute_complete")
         raise AssertionError("a deferred task does not go on")
 
@@ -231,15 +270,22 @@ def _who(answer: Mapping[str, Any]) -> str:
     return str(user.get("name") or user.get("id") or "a user of Airflow")
 
 
-def _act(run: Run, option: str, by: str, said: Mapping[str, Any]) -> None:
-    """What the person chose, for every incident of the run that is still open."""
-    at_desk, now = desk(run.ledger, run.policy), datetime.now(UTC)
-    note = (said.get("note") or "").strip()
+def act(run: Run, incident: int, stage: str, answer: Mapping[str, Any]) -> bool:
+    """Do what the person chose for this incident, once; False where this very answer was acted on before.
+
+    An incident that is over, or in the hands of another run, is left as it is.
+    """
+    at_desk, now, said = desk(run.ledger, run.policy), datetime.now(UTC), answer["params_input"] or {}
+    option, by, note = answer["chosen_options"][0], _who(answer), (said.get("note") or "").strip()
+    step = f"answer of {by} about {stage} at {answer['responded_at']}"
     with run.ledger.transaction():
+        if not run.ledger.mark_step_told(incident, step, now, f"{by} answered in Required Actions: {option}"):
+            return False
         for one in of_run(run):
-            if one.open:
+            if one.id == incident and one.open:
                 _severity(at_desk, one, str(said.get("severity") or UNCHANGED), by, note, now)
                 _choose(at_desk, one, option, by, note, now)
+    return True
 
 
 def _severity(at_desk: Desk, one: IncidentRow, wanted: str, by: str, note: str, now: datetime) -> None:  # noqa: PLR0917

@@ -1,4 +1,9 @@
-"""Waiting for people and for the end of incidents, in the triggerer: no worker slot is held, for days if need be."""
+"""Waiting for people and for the end of incidents, in the triggerer: no worker slot is held, for days if need be.
+
+No trigger here fires at once. A task resumed before its worker's end is known to the scheduler is taken by Airflow 3.3
+for one killed from outside ("finished with state success, but the task instance's state attribute is queued"): its try
+is lost, and a person's answer with it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,10 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
+from airflow.sdk.exceptions import AirflowRuntimeError
+from airflow.sdk.execution_time.hitl import get_hitl_detail_content_detail
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from clo_ops.orchestration.connections import Connections
@@ -20,6 +28,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 NAME = "clo_ops/incident_response/waiting"
 SETTLED, NOBODY = "settled", "nobody answered"
+NOT_ASKED = 404
+TRIES = 5
 
 
 def taken(one: IncidentRow, now: datetime, stable_for: timedelta) -> bool:
@@ -70,23 +80,24 @@ SHARED = _SharedLedger()
 
 
 class Until(BaseTrigger):
-    """Fires ``settled`` once every incident of the run has reached ``stage``, however that came about.
+    """Fires ``settled`` once the run's incidents have reached ``stage``, however that came about.
 
-    Fires ``nobody answered`` at ``until`` (ISO 8601), so that silence never counts as an answer. A ledger that does
-    not answer is asked again: it ends no wait.
+    ``incident`` names one of them; without it all are waited for. Fires ``nobody answered`` at ``until`` (ISO 8601), so
+    that silence never counts as an answer. A ledger that does not answer is asked again: it ends no wait.
     """
 
-    def __init__(self, run_id: str, stage: str, until: str) -> None:
+    def __init__(self, run_id: str, stage: str, until: str, incident: int | None = None) -> None:
         super().__init__()  # type: ignore[no-untyped-call] # Airflow's own
-        self.run_id, self.stage, self.until = run_id, stage, until
+        self.run_id, self.stage, self.until, self.incident = run_id, stage, until, incident
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        facts = {"run_id": self.run_id, "stage": self.stage, "until": self.until}
+        facts = {"run_id": self.run_id, "stage": self.stage, "until": self.until, "incident": self.incident}
         return "clo_ops.orchestration.until.Until", facts
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         every = load_policy().alerting.watch.every.total_seconds()
         while True:
+            await asyncio.sleep(every)
             now = datetime.now(UTC)
             if await asyncio.to_thread(self._reached, now):
                 yield TriggerEvent({"clo_ops": SETTLED})  # type: ignore[no-untyped-call] # Airflow's own
@@ -94,11 +105,57 @@ class Until(BaseTrigger):
             if now > datetime.fromisoformat(self.until):
                 yield TriggerEvent({"clo_ops": NOBODY})  # type: ignore[no-untyped-call] # Airflow's own
                 return
-            await asyncio.sleep(every)
 
     def _reached(self, now: datetime) -> bool:
         try:
-            return reached(self.stage, SHARED.incidents_of_run(self.run_id), now)
+            mine = [one for one in SHARED.incidents_of_run(self.run_id) if self.incident in (None, one.id)]
+            return reached(self.stage, mine, now)
         except Exception:
             log.exception("cannot see how the incidents of %s stand; asked again", self.run_id)
             return False
+
+
+class Answered(BaseTrigger):
+    """Fires what a person answered to an earlier try of this task instance, as ``{"answer": ...}``; None where nobody
+    did.
+
+    A question asked anew wipes the answer to the one before, also one that no try lived long enough to act on.
+    """
+
+    def __init__(self, ti_id: str) -> None:
+        super().__init__()  # type: ignore[no-untyped-call] # Airflow's own
+        self.ti_id = ti_id
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        return "clo_ops.orchestration.until.Answered", {"ti_id": self.ti_id}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        every = load_policy().alerting.watch.every.total_seconds()
+        for left in reversed(range(TRIES)):
+            await asyncio.sleep(every)
+            try:
+                answer = await asyncio.to_thread(self._answer)
+            except Exception:
+                log.exception("cannot see whether somebody answered; %s", "asked again" if left else "taken for no")
+                continue
+            yield TriggerEvent({"answer": answer})  # type: ignore[no-untyped-call] # Airflow's own
+            return
+        yield TriggerEvent({"answer": None})  # type: ignore[no-untyped-call] # Airflow's own
+
+    def _answer(self) -> dict[str, Any] | None:
+        """In the form in which Airflow hands an answer to the task. Raises what Airflow's own API client raises."""
+        try:
+            found = get_hitl_detail_content_detail(ti_id=UUID(self.ti_id))
+        except AirflowRuntimeError as error:
+            if (error.error.detail or {}).get("status_code") == NOT_ASKED:
+                return None
+            raise
+        if not (found.response_received and found.chosen_options):
+            return None
+        user = found.responded_by_user
+        return {
+            "chosen_options": list(found.chosen_options),
+            "params_input": dict(found.params_input or {}),
+            "responded_at": found.responded_at,
+            "responded_by_user": {"id": user.id, "name": user.name} if user else None,
+        }

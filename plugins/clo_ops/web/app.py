@@ -106,23 +106,23 @@ def link_opened(token: str) -> HTMLResponse:
         row = desk.ledger.incident(taking.incident)
         if taking.step in desk.ledger.steps_told(row.id):
             raise _used(taking)
-        return pages.take(taking, _person(taking), row, token)
+        return pages.take(taking, {name: _known_as(name) for name in taking.people}, row, token)
 
 
 @app.post("/take/{token}")
-def link_used(token: str) -> HTMLResponse:
-    """Takes the incident for whom the link was made, once. No login: the signature says who it is."""
+def link_used(token: str, person: Annotated[str, Form()] = "") -> HTMLResponse:
+    """Takes the incident for one of those the message went to, once. No login: who has the mail has the link."""
     now = datetime.now(UTC)
     taking = verify(token, secret(), now)
     with at_desk() as desk:
-        taken_by = _take_once(desk, taking, now)
+        taken_by = _take_once(desk, taking, _one_of(taking, person), now)
     text = f"Incident {taking.incident} is taken by {taken_by}. The next status update is asked for in good time."
     return pages.said("Taken", text, link=f"incidents/{taking.incident}")
 
 
-def _take_once(desk: Desk, taking: Taking, now: datetime) -> str:
+def _take_once(desk: Desk, taking: Taking, name: str, now: datetime) -> str:
     """The use of the link and the taking are kept together. Raises LinkRefused for a second use."""
-    person = _person(taking)
+    person = _known_as(name)
     with desk.ledger.transaction():
         if not desk.ledger.mark_step_told(taking.incident, taking.step, now, f"{person} used the link in the mail"):
             raise _used(taking)
@@ -133,9 +133,18 @@ def _used(taking: Taking) -> LinkRefused:
     return LinkRefused(f"this link for incident {taking.incident} was used", next_step="open the incident in Airflow")
 
 
-def _person(taking: Taking) -> str:
-    known = load_policy().contacts.people.get(taking.person)
-    return known.name if known else taking.person
+def _one_of(taking: Taking, person: str) -> str:
+    """Who presses the button; only somebody the message went to. Who was its only reader need not say."""
+    if not person and len(taking.people) == 1:
+        return taking.people[0]
+    if person not in taking.people:
+        raise HTTPException(422, "Say who you are, of those the message went to: open the link and press your button.")
+    return person
+
+
+def _known_as(name: str) -> str:
+    known = load_policy().contacts.people.get(name)
+    return known.name if known else name
 
 
 def _something(text: str) -> str:

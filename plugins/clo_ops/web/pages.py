@@ -14,6 +14,7 @@ from clo_ops.rules.figures import age
 from clo_ops.web.access import headers, prefix
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from clo_ops.escalation.desk import Desk
@@ -50,9 +51,9 @@ def incident(at_desk: Desk, number: int, user: str, *, acts: bool) -> HTMLRespon
     )
 
 
-def take(taking: Taking, person: str, row: IncidentRow, token: str) -> HTMLResponse:
+def take(taking: Taking, people: Mapping[str, str], row: IncidentRow, token: str) -> HTMLResponse:
     """Shows what would be taken and asks for one click: a mail scanner that opens links takes nothing."""
-    return _page("take.html", title=f"Take incident {row.id}", taking=taking, person=person, incident=row, token=token)
+    return _page("take.html", title=f"Take incident {row.id}", taking=taking, people=people, incident=row, token=token)
 
 
 def said(title: str, text: str, *, link: str = "", status_code: int = 200) -> HTMLResponse:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,8 +25,8 @@ class Signed(NoLinks):
     def incident(self, incident: int) -> str:
         return f"https://airflow.test/incidents/{incident}?a=1&b=2"
 
-    def acknowledge(self, incident: int, person: str, at: datetime) -> str:
-        return f"https://airflow.test/take/{incident}/{person}"
+    def acknowledge(self, incident: int, people: Sequence[str], at: datetime) -> str:
+        return f"https://airflow.test/take/{incident}/{'+'.join(people)}"
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def steps(ledger: Ledger, incident: int) -> list[str]:
     return [event.detail.partition(":")[0] for event in ledger.timeline(incident) if event.kind == "told"]
 
 
-def test_a_p1_is_told_to_everybody_at_once_each_person_once(desk: Desk, mails: Any, at: datetime) -> None:
+def test_a_p1_is_told_to_everybody_at_once_in_one_message(desk: Desk, mails: Any, at: datetime) -> None:
     incident = desk.detect(sighting(at))
     arrived = mails(at)
     opened = [mail for _, mail in arrived if "opened" in mail["Subject"]]
@@ -83,7 +84,8 @@ def test_a_p1_is_told_to_everybody_at_once_each_person_once(desk: Desk, mails: A
         "business-stakeholders",
         "status-page",
     }
-    assert (len(opened), len(drafts)) == (5, 1)
+    assert (len(opened), len(drafts)) == (1, 1)
+    assert len(opened[0]["To"].addresses) == 5
     assert (incident.response_due_at, incident.resolution_due_at) == (at + 15 * MINUTE, at + 4 * HOUR)
 
 
@@ -91,7 +93,7 @@ def test_the_mail_says_both_numbers_the_place_in_the_manual_and_what_to_do(
     desk: Desk, mails: Any, at: datetime
 ) -> None:
     desk.detect(sighting(at, title="Platte <b>voll</b> & schön\nX: y"))
-    _, mail = next(one for one in mails(at) if one[0] == ["system-administrator@your-domain.com"])
+    _, mail = next(one for one in mails(at) if "system-administrator@your-domain.com" in one[0])
     assert mail["Subject"] == "[CLO Ops] P1 incident 1, opened: Platte <b>voll</b> & schön X: y"
     text, html = (mail.get_body((kind,)).get_content() for kind in ("plain", "html"))
     for part in (text, html):
@@ -99,8 +101,9 @@ def test_the_mail_says_both_numbers_the_place_in_the_manual_and_what_to_do(
             assert said in part
     assert "<b>voll</b>" not in html
     assert "&lt;b&gt;voll&lt;/b&gt; &amp; schön" in html
-    assert "https://airflow.test/take/1/system_administrator" in text
-    assert "management 1 System Administrator" in text
+    (link,) = re.findall(r"https://airflow.test/take/1/(\S+)", text)
+    assert len(link.split("+")) == 5
+    assert re.search(r"System Administrator on duty \([^)]*management 1 System Administrator", text)
 
 
 def test_the_same_cause_again_is_one_incident_and_no_more_mail(desk: Desk, mails: Any, at: datetime) -> None:
@@ -219,7 +222,7 @@ def test_what_is_told_and_what_caused_it_are_kept_together(
     assert ledger.open_incidents(at) == []
     monkeypatch.undo()
     desk.detect(sighting(at))
-    assert ledger.outbox_state().waiting == 6
+    assert ledger.outbox_state().waiting == 2
 
 
 def test_several_at_once_tell_each_step_once(url: str, ledger: Ledger, at: datetime) -> None:
@@ -230,7 +233,7 @@ def test_several_at_once_tell_each_step_once(url: str, ledger: Ledger, at: datet
     for desk in desks:
         desk.ledger.close()
     assert sorted(told) == [0, 0, 0, 2]
-    assert ledger.outbox_state().waiting == 8
+    assert ledger.outbox_state().waiting == 3
 
 
 def test_the_same_finding_of_another_run_is_the_same_cause(desk: Desk, at: datetime) -> None:

@@ -113,26 +113,62 @@ def test_an_empty_form_is_refused(run: Run, now: datetime) -> None:
         tasks._of_form(replace(run, params={"title": "  "}), Desk(run.ledger, POLICY), now)
 
 
-def test_i_take_it_takes_every_incident_of_the_run(run: Run, two: list[int]) -> None:
-    tasks._act(run, tasks.TAKE, "ada", {"note": "", "severity": "unchanged"})
-    assert [one.acknowledged_by for one in rows(run)] == ["ada", "ada"]
+def answer(option: str, by: str = "ada", minute: int = 0, **said: Any) -> dict[str, Any]:
+    """As Airflow hands it over."""
+    at = datetime(2026, 7, 6, 8, minute, tzinfo=UTC)
+    who = {"id": by, "name": by}
+    return {"chosen_options": [option], "params_input": said, "responded_at": at, "responded_by_user": who}
+
+
+def test_an_answer_is_about_its_own_incident_only(run: Run, two: list[int]) -> None:
+    assert tasks.act(run, two[1], "taken", answer(tasks.TAKE, note="", severity="unchanged"))
+    assert [one.acknowledged_by for one in rows(run)] == ["", "ada"]
+
+
+def test_an_answer_found_again_after_its_try_died_is_acted_on_once(run: Run, two: list[int], now: datetime) -> None:
+    taken = answer(tasks.TAKE, note="looking", severity="unchanged")
+    assert tasks.act(run, two[0], "taken", taken)
+    run.ledger.expire_acknowledgement(two[0], now)
+    assert not tasks.act(run, two[0], "taken", taken), "said once, and it has expired since"
+    assert run.ledger.incident(two[0]).acknowledged_at is None
+    assert [one.detail for one in run.ledger.timeline(two[0]) if one.kind == "noted"] == ["looking"]
+    assert tasks.act(run, two[0], "taken", answer(tasks.TAKE, minute=1)), "said again"
+    assert run.ledger.incident(two[0]).acknowledged_by == "ada"
+
+
+def test_an_answer_that_could_not_be_acted_on_leaves_no_trace(run: Run, two: list[int]) -> None:
+    with pytest.raises(KeyError), run.ledger.transaction():
+        tasks.act(run, two[0], "restored", answer(tasks.RESTORED))
+        raise KeyError("killed here")
+    assert tasks.act(run, two[0], "restored", answer(tasks.RESTORED))
+    assert run.ledger.incident(two[0]).mitigated_at
+
+
+def test_what_another_run_has_taken_over_is_left_as_it_is(run: Run, two: list[int]) -> None:
+    run.ledger.set_incident_run(two[0], "manual__2")
+    tasks.act(run, two[0], "taken", answer(tasks.TAKE))
+    assert run.ledger.incident(two[0]).acknowledged_at is None
 
 
 def test_a_new_severity_needs_its_reason(run: Run, two: list[int]) -> None:
-    tasks._act(run, tasks.TAKE, "ada", {"note": " ", "severity": "P3"})
-    assert {one.severity for one in rows(run)} == {Severity.P2}
+    tasks.act(run, two[0], "taken", answer(tasks.TAKE, note=" ", severity="P3"))
+    assert run.ledger.incident(two[0]).severity is Severity.P2
     assert "asked for severity P3 without a reason" in [one.detail for one in run.ledger.timeline(two[0])][-2]
-    tasks._act(run, tasks.TAKE, "ada", {"note": "one user only", "severity": "P3"})
-    assert {one.severity for one in rows(run)} == {Severity.P3}
+    tasks.act(run, two[0], "taken", answer(tasks.TAKE, minute=1, note="one user only", severity="P3"))
+    assert run.ledger.incident(two[0]).severity is Severity.P3
 
 
 def test_restored_stays_open_and_not_an_incident_closes_with_the_note(run: Run, two: list[int]) -> None:
-    tasks._act(run, tasks.RESTORED, "ada", {"note": "restarted"})
-    assert all(one.open and one.mitigated_at for one in rows(run))
-    tasks._act(run, tasks.NOTHING, "ada", {"note": "a test of ours"})
-    assert {one.close_reason for one in rows(run)} == {"Not an incident: a test of ours"}
-    tasks._act(run, tasks.RESOLVED, "bob", {})
-    assert {one.closed_by for one in rows(run)} == {"ada"}, "what is over is left as it is"
+    def one() -> Any:
+        return run.ledger.incident(two[0])
+
+    tasks.act(run, two[0], "restored", answer(tasks.RESTORED, note="restarted"))
+    assert one().open
+    assert one().mitigated_at
+    tasks.act(run, two[0], "over", answer(tasks.NOTHING, note="a test of ours"))
+    assert one().close_reason == "Not an incident: a test of ours"
+    tasks.act(run, two[0], "over", answer(tasks.RESOLVED, "bob"))
+    assert one().closed_by == "ada", "what is over is left as it is"
 
 
 def test_what_came_from_outside_is_no_markup_in_the_question(run: Run, now: datetime) -> None:
@@ -147,11 +183,12 @@ def test_what_came_from_outside_is_no_markup_in_the_question(run: Run, now: date
 def test_an_answer_is_acted_on_once_the_ledger_is_back() -> None:
     away = [CouldNotCheck("the ledger is away")] * (tasks.ACT_TRIES - 1)
 
-    def act() -> None:
+    def act() -> bool:
         if away:
             raise away.pop()
+        return True
 
-    tasks._until_done(act, timedelta(0))
+    assert tasks._until_done(act, timedelta(0))
     assert away == []
     away += [CouldNotCheck("the ledger is away")] * (tasks.ACT_TRIES + 1)
     with pytest.raises(CouldNotCheck):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -29,16 +30,16 @@ def desk(ledger: Ledger) -> Desk:
 @pytest.fixture
 def taking(desk: Desk) -> Taking:
     one = desk.detect(Sighting("disk", Severity.P1, "Disk", "AL-03", NOW, "99", "90"))
-    return Taking(one.id, "system_administrator", NOW + timedelta(hours=24))
+    return Taking(one.id, ("system_administrator", "it_manager"), NOW + timedelta(hours=24))
 
 
 def test_a_link_takes_once_and_stays_used_whoever_holds_the_incident(desk: Desk, taking: Taking) -> None:
     from clo_ops.web.app import _take_once
 
-    assert _take_once(desk, taking, NOW) == "System Administrator on duty"
+    assert _take_once(desk, taking, "system_administrator", NOW) == "System Administrator on duty"
     desk.ledger.expire_acknowledgement(taking.incident, NOW + timedelta(hours=1))
     with pytest.raises(LinkRefused, match="was used"):
-        _take_once(desk, taking, NOW + timedelta(hours=2))
+        _take_once(desk, taking, "it_manager", NOW + timedelta(hours=2))
     assert desk.ledger.incident(taking.incident).acknowledged_at is None
 
 
@@ -46,13 +47,26 @@ def test_who_comes_second_is_told_who_has_it(desk: Desk, taking: Taking) -> None
     from clo_ops.web.app import _take_once
 
     desk.acknowledge(taking.incident, "ada", NOW)
-    assert _take_once(desk, taking, NOW) == "ada"
+    assert _take_once(desk, taking, "it_manager", NOW) == "ada"
+
+
+def test_it_takes_for_somebody_the_message_went_to_who_says_so(taking: Taking) -> None:
+    from fastapi import HTTPException
+
+    from clo_ops.web.app import _one_of
+
+    assert _one_of(taking, "it_manager") == "it_manager"
+    for nobody in ("", "it_director", "it_manager,system_administrator"):
+        with pytest.raises(HTTPException) as refused:
+            _one_of(taking, nobody)
+        assert refused.value.status_code == 422
+    assert _one_of(replace(taking, people=("it_manager",)), "") == "it_manager"
 
 
 def test_the_token_of_another_incident_or_person_is_another_token(taking: Taking) -> None:
     token = sign(taking, KEY)
     assert verify(token, KEY, NOW) == taking
-    body = sign(Taking(taking.incident + 1, taking.person, taking.expires), KEY).partition(".")[0]
+    body = sign(Taking(taking.incident + 1, taking.people, taking.expires), KEY).partition(".")[0]
     for forged in (f"{body}.{token.partition('.')[2]}", token[:-1], token + "A", "", ".", "a.b"):
         with pytest.raises(LinkRefused):
             verify(forged, KEY, NOW)

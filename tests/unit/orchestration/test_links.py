@@ -10,11 +10,11 @@ from clo_ops.orchestration.links import AirflowLinks, LinkRefused, Taking, secre
 from clo_ops.policy import load_policy
 
 NOW = datetime(2026, 11, 23, 8, tzinfo=UTC)
-TAKING = Taking(17, "system_administrator", NOW + timedelta(hours=24))
+TAKING = Taking(17, ("system_administrator", "it_manager"), NOW + timedelta(hours=24))
 KEY = b"k" * 32
 
 
-def test_a_link_stands_for_one_person_and_one_incident():
+def test_a_link_stands_for_its_readers_and_one_incident():
     assert verify(sign(TAKING, KEY), KEY, NOW) == TAKING
 
 
@@ -51,9 +51,9 @@ def test_the_link_leads_to_this_airflow(monkeypatch):
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.test/")
     monkeypatch.setenv("CLO_OPS_LINK_SECRET", "one")
     links = AirflowLinks(load_policy())
-    link = links.acknowledge(17, "it_manager", NOW)
+    link = links.acknowledge(17, ["it_manager"], NOW)
     assert link.startswith("https://airflow.test/clo-ops/take/")
-    assert verify(link.rpartition("/")[2], secret(), NOW).person == "it_manager"
+    assert verify(link.rpartition("/")[2], secret(), NOW).people == ("it_manager",)
     assert links.incident(17) == "https://airflow.test/clo-ops/incidents/17"
     monkeypatch.setenv("CLO_OPS_LINK_SECRET", "two")
     with pytest.raises(LinkRefused):
