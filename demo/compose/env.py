@@ -45,6 +45,7 @@ def settings(*, demo: bool) -> dict[str, str]:
         "AIRFLOW_OPERATOR_PASSWORD": secrets.token_urlsafe(12),
         "LEDGER_DB_PASSWORD": _word(),
         "REDIS_PASSWORD": _word(),
+        "REDIS_CACHE_PASSWORD": _word(),
         "AIRFLOW_PORT": "8080",
         "AIRFLOW_BASE_URL": "http://localhost:8080",
         "MAIL_DOMAIN": DEMO_DOMAIN if demo else "",
@@ -80,6 +81,13 @@ def demo_connections(values: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         "clo_postgres_retention": postgres
         | {"login": "clo_ops_retention", "password": values["CLO_RETENTION_PASSWORD"]},
         "clo_redis": {"conn_type": "redis", "host": "redis", "port": 6379, "password": values["REDIS_PASSWORD"]},
+        "clo_redis_maintenance": {
+            "conn_type": "redis",
+            "host": "redis",
+            "port": 6379,
+            "login": "clo_ops_cache",
+            "password": values["REDIS_CACHE_PASSWORD"],
+        },
         "clo_api": web["api"] | {"login": PROBE, "password": values["CLO_PROBE_PASSWORD"], "extra": totp},
         "clo_frontend": web["frontend"],
         "clo_worker": web["worker"],

@@ -85,6 +85,13 @@ def connections(
     return {
         "clo_postgres": postgres_connection(cluster, DATABASE, "clo_ops_reader"),
         "clo_redis": {"conn_type": "redis", "host": LOOPBACK, "port": redis.port, "password": redis.password},
+        "clo_redis_maintenance": {
+            "conn_type": "redis",
+            "host": LOOPBACK,
+            "port": redis.port,
+            "login": redis.maintainer[0],
+            "password": redis.maintainer[1],
+        },
         "clo_api": {
             "conn_type": "http",
             "host": f"http://{LOOPBACK}:{ports.api}",

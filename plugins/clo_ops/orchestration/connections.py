@@ -83,7 +83,15 @@ class Connections:
 
     @cached_property
     def redis(self) -> RedisTarget:
-        connection = self._get("clo_redis")
+        return self._redis("clo_redis")
+
+    @cached_property
+    def redis_maintenance(self) -> RedisTarget:
+        """The cache as maintenance sees it: reads every key, removes those policy names, gives memory back."""
+        return self._redis("clo_redis_maintenance")
+
+    def _redis(self, conn_id: str) -> RedisTarget:
+        connection = self._get(conn_id)
         _required(connection, "host")
         extra = connection.extra_dejson
         return RedisTarget(

@@ -200,6 +200,16 @@ def _ladder_steps(sections: Sections) -> Iterator[Fault]:
                     yield Fault("ladders", (name, "levels", index, "after"), given, allowed, "put it later")
 
 
+def _cache(sections: Sections) -> Iterator[Fault]:
+    """Sessions are never cleared away, whatever the cache may lose (D14)."""
+    sessions = sections["morning"].access.session_key_pattern
+    cache = sections["maintenance"].cache
+    for one in cache.protected(sessions):
+        index = cache.remove.index(one)
+        allowed = f"a prefix that no session's key can have; theirs are like {sessions!r} (morning.yaml)"
+        yield Fault("maintenance", ("cache", "remove", index, "pattern"), repr(one.pattern), allowed, "remove it")
+
+
 def _country(sections: Sections) -> Iterator[Fault]:
     calendar = sections["business_calendar"]
     if not country_known(calendar.country):
@@ -227,4 +237,5 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Sections], Iterator[Fault]]], ...
     (("severities", "contacts"), _notices),
     (("ladders", "severities"), _ladder_steps),
     (("business_calendar",), _country),
+    (("maintenance", "morning"), _cache),
 )

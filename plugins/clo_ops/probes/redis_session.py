@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import redis
 from redis.backoff import NoBackoff
@@ -72,10 +72,20 @@ def _unreachable(error: RedisError, target: RedisTarget) -> Unreachable:
     return Unreachable(reach, f"{target}: {reach.value}: {said}")
 
 
+Client = TypeVar("Client", bound=redis.Redis)
+
+
 @contextmanager
 def session(target: RedisTarget) -> Iterator[ReadingRedis]:
     """See ``clo_ops.probes.redis.connect``, which is how to get one."""
-    client = ReadingRedis(
+    with opened(target, ReadingRedis) as client:
+        yield client
+
+
+@contextmanager
+def opened(target: RedisTarget, kind: type[Client], *, decoded: bool = True) -> Iterator[Client]:
+    """A client of this kind, its answers as text or, not ``decoded``, as bytes; closed on the way out."""
+    client = kind(
         host=target.host,
         port=target.port,
         db=target.database,
@@ -85,7 +95,7 @@ def session(target: RedisTarget) -> Iterator[ReadingRedis]:
         client_name=target.client_name.replace(" ", "_"),
         socket_timeout=target.timeout,
         socket_connect_timeout=target.timeout,
-        decode_responses=True,
+        decode_responses=decoded,
         encoding_errors="replace",
         retry=Retry(NoBackoff(), 0),
     )
