@@ -119,6 +119,8 @@ def open_run(context: Mapping[str, Any], task_id: str) -> Iterator[Run]:
             try_number=context["ti"].try_number,
             firing=run_firing(policy, dag_run, at),
             params=dict(context.get("params") or {}),
+            trigger=str(getattr(dag_run.run_type, "value", dag_run.run_type)),
+            asked_by=getattr(dag_run, "triggering_user_name", None) or "",
         )
 
 

@@ -26,6 +26,7 @@ class Run:
     ``at`` is the run's own time (UTC): a re-run next morning judges the same business day. ``ledger_run`` is the
     ledger's key of the run. ``answer`` gathers what was asked, for the record. ``firing`` is None outside Airflow.
     ``params`` are what the form of a run by hand says; ``evidence`` are files kept beside what was asked.
+    ``trigger`` is Airflow's run type ("scheduled", "manual" ...), ``asked_by`` the user of Airflow who started it.
     """
 
     dag_id: str
@@ -40,12 +41,19 @@ class Run:
     answer: Answer = field(default_factory=Answer)
     firing: Firing | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
+    trigger: str = ""
+    asked_by: str = ""
     evidence: list[Evidence] = field(default_factory=list)
 
     @property
     def day(self) -> date:
         """The business day the run belongs to, in UTC."""
         return self.at.date()
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether somebody started it, rather than the clock or an event."""
+        return self.trigger == "manual"
 
     @property
     def cadences(self) -> tuple[str, ...]:

@@ -8,13 +8,20 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from clo_ops.policy.base import Cited, Flag, Frozen, Model, Positive, Text
+from clo_ops.policy.base import Cited, Flag, Frozen, Model, Positive, Text, Texts
 from clo_ops.policy.cache import Cache
 from clo_ops.policy.units import Bytes, Duration, Number, refuse
 from clo_ops.policy.upkeep import Indexes, Statistics
 
 Kind = Literal["statistics", "vacuum", "indexes", "retention", "cache", "logs"]
 Level = Literal["L0", "L1", "L2", "L3", "L4"]
+
+
+class Disk(Model):
+    """Where the database keeps its data: a host of hosts.yaml, and the mount there."""
+
+    host: Text
+    mount: Text
 
 
 class GateTerms(Cited):
@@ -26,6 +33,8 @@ class GateTerms(Cited):
     backup_level: Level
     long_transaction: Duration
     room_beside: Bytes
+    data_on: Disk
+    drills: Texts
     replication_behind: Duration
     wait_at_most: Duration
     ask_again_every: Duration

@@ -28,8 +28,9 @@ def resources(host: HostTarget, mounts: Sequence[str], prometheus: PrometheusTar
     """DM-01, DM-07, AL-01..03: ``host.up``, system.cpu/memory/filesystem.utilization (percent), load and uptime.
 
     Labels {host} and {host, mount}. Memory is what MemAvailable leaves, so caches do not count as used; a file
-    system's percentage is df's: used / (used + available to users). A mount that df cannot answer for is unanswered
-    by itself. A host that refuses or stays silent is measured as ``host.up`` 0, and its resources are unanswered.
+    system's percentage is df's: used / (used + available to users), and system.filesystem.free (bytes) what users
+    have. A mount that df cannot answer for is unanswered by itself. A host that refuses or stays silent is measured as
+    ``host.up`` 0, and its resources are unanswered.
     """
     if host.transport == "prometheus":
         return _from_prometheus(host, mounts, prometheus)
@@ -125,7 +126,8 @@ def _filesystem(host: HostTarget, lines: dict[str, str], number: int, mount: str
     if match["place"] != mount:  # a path that is no mount point tells about the file system it lies on
         detail += f", on the file system mounted at {match['place']}"
     labels, percent = {"host": host.name, "mount": mount}, 100 * used / (used + available)
-    return Answer((Measurement("system.filesystem.utilization", percent, "percent", at, labels, detail),))
+    free = Measurement("system.filesystem.free", available * 1024, "bytes", at, labels)
+    return Answer((Measurement("system.filesystem.utilization", percent, "percent", at, labels, detail), free))
 
 
 def _from_prometheus(host: HostTarget, mounts: Sequence[str], prometheus: PrometheusTarget | None) -> Answer:
@@ -136,7 +138,11 @@ def _from_prometheus(host: HostTarget, mounts: Sequence[str], prometheus: Promet
         return nobody_answered(["CPU, memory and disk"], host, "Prometheus", reason)
     answer = host_resources(prometheus, host)
     disk = "system.filesystem.utilization"
-    kept = tuple(one for one in answer.measurements if one.name != disk or one.labels.get("mount") in mounts)
+    kept = tuple(
+        one
+        for one in answer.measurements
+        if one.name not in (disk, "system.filesystem.free") or one.labels.get("mount") in mounts
+    )
     if answer.value("host.up") == 1 and answer.first(disk):
         missing = [mount for mount in mounts if answer.first(disk, mount=mount) is None]
         questions = [f"disk use of {mount}" for mount in missing]

@@ -45,6 +45,7 @@ FILESYSTEM = (
     "100 * (node_filesystem_size_bytes{S} - node_filesystem_free_bytes{S}) / "
     "(node_filesystem_size_bytes{S} - node_filesystem_free_bytes{S} + node_filesystem_avail_bytes{S})"
 ).replace("{S}", f'{{instance=INSTANCE,fstype!~"{NOT_DISKS}"}}')
+FREE = f'node_filesystem_avail_bytes{{instance=INSTANCE,fstype!~"{NOT_DISKS}"}}'
 # Idle time as a share of all time: of a host just begun, whose rates are not yet right, the share is.
 CPU = (
     '100 * (1 - sum(rate(node_cpu_seconds_total{mode="idle",instance=INSTANCE}[5m]))'
@@ -65,6 +66,7 @@ RESOURCES = (
         {},
     ),
     Resource("system.filesystem.utilization", "percent", FILESYSTEM, {"mountpoint": "mount"}),
+    Resource("system.filesystem.free", "bytes", FREE, {"mountpoint": "mount"}),
     Resource(
         "system.uptime",
         "s",
