@@ -61,9 +61,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\ninterrupted; what the drill had started has been removed", file=sys.stderr)
         return 130
-    except (CannotStart, RuntimeError) as problem:
+    except (CannotStart, RuntimeError, _ours()) as problem:
         print(f"\nthe drill could not be started: {problem}", file=sys.stderr)
         return 2
+
+
+def _ours() -> type[Exception]:
+    """What the product itself says in one sentence."""
+    from clo_ops.findings import CloOpsError
+
+    return CloOpsError
 
 
 def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -21,6 +21,7 @@ from demo.stack.processes import Process, end, spawn
 DEFAULT = "unix:///var/run/docker.sock"
 START_SECONDS, ASK_SECONDS, STOP_SECONDS = 60.0, 10.0, 30.0
 PACKAGES = ("docker.io",)
+DENIED = "permission denied"
 # Those of this process: it outlives a caller that does not stop it, and leaves no remains where it is stopped.
 _children: list[subprocess.Popen[bytes]] = []
 
@@ -48,7 +49,10 @@ def missing() -> str | None:
         return f"the Docker engine at {host} does not answer: {error}"
     if done.returncode == 0 and done.stdout.strip():
         return None
-    return f"no Docker engine answers at {host}: {(done.stderr or done.stdout).strip()[-200:]}"
+    said = " ".join((done.stderr or done.stdout).split())
+    if DENIED in said:
+        return f"this user may not use the Docker engine at {host}: {DENIED}"
+    return f"no Docker engine answers at {host}: {said[:200]}"
 
 
 def ensure(*, options: tuple[str, ...] = ()) -> str | None:
@@ -61,7 +65,9 @@ def ensure(*, options: tuple[str, ...] = ()) -> str | None:
     if reason is None:
         return None
     if os.environ.get("DOCKER_HOST", DEFAULT) != DEFAULT:
-        return f"{reason}; DOCKER_HOST says so"
+        return f"{reason}; DOCKER_HOST names it, so no other one is looked for"
+    if DENIED in reason:
+        return f"{reason}; be in the group docker (as root: usermod -aG docker <user>) and log in again"
     if shutil.which("dockerd") is None and (told := _install()):
         return f"{reason}; {told}"
     if os.geteuid() != 0:

@@ -205,7 +205,7 @@ def clean_up(drill: Drill) -> list[Finding]:
     drill.run.keep(taken.answer)
     drill.measure("drill.removed", len(removed), "count", ", ".join(removed), kind=drill.place.kind)
     answer = drill.run.keep(
-        remaining(drill.run.policy.recovery, drill.place.drill, engine=drill.run.connections.docker)
+        remaining(drill.run.policy.recovery, drill.place.drill, drill.spec.place, engine=drill.run.connections.docker)
     )
     return _left(drill, answer, removed)
 

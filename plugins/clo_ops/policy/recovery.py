@@ -85,7 +85,7 @@ class DockerLimits(Cited):
 
 
 class LocalPlaceTerms(Cited):
-    """Where throw-away clusters are made when a drill runs without a Docker engine."""
+    """Where throw-away clusters are made when a drill runs without a Docker engine; ``{uid}`` is the user's number."""
 
     directory: Text
 

@@ -117,3 +117,12 @@ def test_a_local_cluster_left_by_a_killed_worker_goes_with_its_processes(backup,
     assert removed == [f"cluster {place}"]
     assert not place.exists() and not psutil.pid_exists(pid) and stranger.exists()
     assert [one.question for one in answer.unanswered] == ["what drills left in the Docker engine"]
+
+
+def test_a_local_drill_needs_no_engine_to_be_seen_gone(policy):
+    """A laptop without Docker: nobody is asked who was never used. A drill in Docker is never called gone unseen."""
+    nowhere = DockerTarget("unix:///nonexistent.sock")
+    local = remaining(policy.recovery, "0123456789", "local", engine=nowhere)
+    assert (local.value("drill.remaining"), local.unanswered) == (0, ())
+    docker = remaining(policy.recovery, "0123456789", "docker", engine=nowhere)
+    assert docker.first("drill.remaining") is None and docker.unanswered

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from clo_ops.actions.drill import guard
+from clo_ops.actions.drill.local_place import home
 from clo_ops.actions.drill.parity import parity
 from clo_ops.actions.drill.place import PlaceFailed, PlaceGone
 from clo_ops.actions.drill.restore import analyze, restore
 from clo_ops.actions.drill.roles import restore_roles
-from clo_ops.policy import DrillSpec
+from clo_ops.policy import DrillSpec, load_policy
 from clo_ops.probes.postgres import connect
 from clo_ops.rules import guard as guard_rules
 from clo_ops.rules import restore as restore_rules
@@ -29,6 +31,32 @@ def place(site):
 def test_it_is_never_chosen_silently(policy):
     assert DrillSpec.of(policy.recovery).place == "docker"
     assert policy.recovery.drill.place == "docker"
+
+
+def test_a_directory_of_another_user_is_none_for_a_drill(site, policy, tmp_path):
+    """What its owner could move and read must never hold a restored copy."""
+    if os.geteuid() != 0:
+        pytest.skip("only root gives a directory to somebody else; the next test has one that cannot be made")
+    os.chown(tmp_path, 65534, 65534)
+    local = policy.recovery.local.model_copy(update={"directory": str(tmp_path)})
+    made = site.open("elsewhere", place="local", policy=changed(policy, local=local))
+    with pytest.raises(PlaceFailed, match="belongs to another user"):
+        made.start()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_directory_that_cannot_be_made_is_said_in_a_sentence(site, policy, tmp_path):
+    (tmp_path / "file").touch()
+    local = policy.recovery.local.model_copy(update={"directory": f"{tmp_path}/file/drills"})
+    made = site.open("nowhere", place="local", policy=changed(policy, local=local))
+    with pytest.raises(PlaceFailed, match=r"file/drills: Not a directory.*recovery\.yaml"):
+        made.start()
+
+
+def test_each_user_has_drills_of_their_own(policy, tmp_path):
+    local = policy.recovery.local.model_copy(update={"directory": f"{tmp_path}/drills-{{uid}}"})
+    assert home(changed(policy, local=local).recovery) == tmp_path / f"drills-{os.geteuid()}"
+    assert "{uid}" in load_policy(mode="demo").recovery.local.directory
 
 
 def test_it_says_what_is_weaker(place):

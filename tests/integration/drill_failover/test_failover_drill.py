@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -42,8 +43,12 @@ def built(place: Place, policy: Policy) -> Answer:
 
 @pytest.fixture(scope="module")
 def watched(place: Place, built: Answer) -> Answer:
-    """What production's own replication would be seen as, were this production."""
-    return replication(place.primary().target)
+    """What production's own replication would be seen as, were this production: once the standby has answered."""
+    deadline = time.monotonic() + 30
+    while not list((seen := replication(place.primary().target)).select("replication.lag")):
+        assert time.monotonic() < deadline, seen
+        time.sleep(0.1)
+    return seen
 
 
 @pytest.fixture(scope="module")

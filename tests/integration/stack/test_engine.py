@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,15 @@ import pytest
 
 from demo.stack import engine
 from demo.stack.processes import Process
+
+ROOT = Path(__file__).resolve().parents[3]
+# Everything is imported before: the interpreter may lie where nobody may read.
+AS_NOBODY = """
+import os, pwd
+from demo.stack import engine
+os.setgroups([]), os.setgid(65534), os.setuid(65534)
+print(engine.ensure())
+"""
 
 
 @pytest.fixture
@@ -64,6 +74,18 @@ def test_where_docker_host_names_another_none_is_started(elsewhere):
     assert reason is not None
     assert "DOCKER_HOST" in reason
     assert not (elsewhere / "ours").exists()
+
+
+def test_a_user_who_may_not_use_the_engine_is_told_so_and_how(monkeypatch):
+    """As nobody, with the machine's own engine: nothing is installed or started, and no other one is looked for."""
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    if os.geteuid() != 0 or engine.ensure() is not None:
+        reason = "root's own engine is needed, to be refused by it as somebody else"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    command = [sys.executable, "-c", AS_NOBODY]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "may not use the Docker engine at unix:///var/run/docker.sock: permission denied" in done.stdout
+    assert "usermod -aG docker <user>" in done.stdout
 
 
 def test_one_is_started_answers_and_is_stopped_again(options, elsewhere):

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from clo_ops.actions.drill.docker_place import DockerPlace
-from clo_ops.actions.drill.local_place import places
+from clo_ops.actions.drill.local_place import home, places
 from clo_ops.actions.drill.place import ChosenBackup, Place, PlaceFailed, PlaceGone, PlaceUnreachable, Server
 from clo_ops.actions.drill.roles import source_of
 from clo_ops.findings import Answer, Measurement
@@ -89,7 +89,7 @@ def _proof(place: Place, name: str, look: Callable[[], tuple[bool, str]]) -> Ans
 def _other_drills(place: Place, recovery: Recovery) -> Answer:
     """Those that have expired are the reaper's, and stop nobody."""
     now = datetime.now(UTC)
-    base = Path(recovery.local.directory)
+    base = home(recovery)
     found = list(places(base))
     if isinstance(place, DockerPlace):
         found += [(base, one.labels) for one in place.engine.ours()]
@@ -130,9 +130,9 @@ def _room(place: Place, recovery: Recovery, backup: ChosenBackup, largest: int) 
     docker = place if isinstance(place, DockerPlace) else None
     if docker and not docker.engine.local:
         return _needed(docker, recovery, needed, why)
-    home = Path(docker.engine.info()["DockerRootDir"]) if docker else Path(recovery.local.directory)
-    disk = shutil.disk_usage(next(path for path in (home, *home.parents) if path.exists())).free
-    free = _measured(FREE, disk, "bytes", str(home), kind="disk")
+    base = Path(docker.engine.info()["DockerRootDir"]) if docker else home(recovery)
+    disk = shutil.disk_usage(next(path for path in (base, *base.parents) if path.exists())).free
+    free = _measured(FREE, disk, "bytes", str(base), kind="disk")
     free += _measured(FREE, psutil.virtual_memory().available, "bytes", kind="memory")
     return _needed(docker, recovery, needed, why) + free
 

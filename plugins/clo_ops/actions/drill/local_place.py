@@ -48,7 +48,7 @@ class LocalPlace:
 
     @property
     def directory(self) -> Path:
-        return Path(self.recovery.local.directory) / self.drill
+        return home(self.recovery) / self.drill
 
     def start(self) -> Server:
         self.remove()
@@ -98,8 +98,13 @@ class LocalPlace:
 
     def _make_directory(self) -> None:
         base = self.directory.parent
-        base.mkdir(parents=True, exist_ok=True, mode=0o755)
-        self.directory.mkdir(mode=0o700)
+        try:
+            base.mkdir(parents=True, exist_ok=True, mode=0o755)
+            if base.stat().st_uid != os.geteuid():
+                raise _not_ours(base, "it belongs to another user")
+            self.directory.mkdir(mode=0o700)
+        except OSError as error:
+            raise _not_ours(base, error.strerror or str(error)) from None
         (self.directory / LABELS).write_text(json.dumps(self.labels.as_dict("place")))
         if (owner := account()) is not None:
             shutil.chown(self.directory, owner.pw_uid, owner.pw_gid)
@@ -135,6 +140,19 @@ class LocalPlace:
         return self._server(name, program("initdb", self.backup.major).path.resolve().parent)
 
 
+def home(recovery: Recovery) -> Path:
+    """Where the drills of this user are: what another user made there could be moved and read by them."""
+    return Path(recovery.local.directory.replace("{uid}", str(os.geteuid())))
+
+
+def _not_ours(base: Path, why: str) -> PlaceFailed:
+    return PlaceFailed(
+        f"no drill can be made below {base}: {why}",
+        allowed="a directory that this user makes and owns (recovery.yaml, local: directory)",
+        next_step=f"name another one there, or remove {base} when nothing in it is needed",
+    )
+
+
 def places(base: Path) -> Iterator[tuple[Path, Labels]]:
     """Each drill's directory with its labels; what has none of ours is not ours."""
     for path in sorted(base.glob(f"*/{LABELS}")):
@@ -159,4 +177,4 @@ def _removed(directory: Path) -> str:
     return f"cluster {directory}"
 
 
-__all__ = ["LocalPlace", "places", "remove_where"]
+__all__ = ["LocalPlace", "home", "places", "remove_where"]

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import UTC, datetime
-from pathlib import Path
 
 from clo_ops.actions.drill.docker_place import remove_all
 from clo_ops.actions.drill.engine import Engine
-from clo_ops.actions.drill.local_place import places, remove_where
+from clo_ops.actions.drill.local_place import home, places, remove_where
 from clo_ops.actions.drill.place import PlaceUnreachable
 from clo_ops.findings import Answer, Measurement, Unanswered
 from clo_ops.policy import Recovery
+from clo_ops.policy.recovery import PlaceKind
 from clo_ops.probes.targets import DockerTarget
 
 Runs = Collection[tuple[str, str]]
@@ -29,7 +29,7 @@ def reap(
     engine that does not answer is unanswered: nobody knows what it still holds. Raises PlaceFailed for what is ours,
     is over, and cannot be removed.
     """
-    removed = remove_where(Path(recovery.local.directory), lambda labels: labels.is_over(now, runs_over))
+    removed = remove_where(home(recovery), lambda labels: labels.is_over(now, runs_over))
     answer = Answer((_removed("local", removed, now),))
     reached = Engine(engine or DockerTarget(recovery.docker.engine))
     try:
@@ -39,15 +39,21 @@ def reap(
     return removed + gone, answer + Answer((_removed("docker", gone, now),))
 
 
-def remaining(recovery: Recovery, drill: str, *, engine: DockerTarget | None = None) -> Answer:
-    """M3-08: ``drill.remaining`` (count; detail names them) of what this drill has left behind, which must be 0."""
+def remaining(
+    recovery: Recovery, drill: str, kind: PlaceKind = "docker", *, engine: DockerTarget | None = None
+) -> Answer:
+    """M3-08: ``drill.remaining`` (count; detail names them) of what this drill has left behind, which must be 0.
+
+    A drill of ``kind`` local started nothing in an engine: none is asked, and none needs to be there.
+    """
     at = datetime.now(UTC)
-    reached = Engine(engine or DockerTarget(recovery.docker.engine))
-    left = [str(path) for path, labels in places(Path(recovery.local.directory)) if labels.drill == drill]
-    try:
-        left += [str(one) for one in reached.ours(drill)]
-    except PlaceUnreachable as error:
-        return _unanswered(reached, error)
+    left = [str(path) for path, labels in places(home(recovery)) if labels.drill == drill]
+    if kind == "docker":
+        reached = Engine(engine or DockerTarget(recovery.docker.engine))
+        try:
+            left += [str(one) for one in reached.ours(drill)]
+        except PlaceUnreachable as error:
+            return _unanswered(reached, error)
     return Answer((Measurement("drill.remaining", len(left), "count", at, {"drill": drill}, ", ".join(left)),))
 
 
