@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from clo_ops.findings.plans import Figure
+
 XIDS = 2**32
 
 
@@ -175,6 +177,13 @@ class Attempt:
     applied: bool = False
     before: int | None = None
     after: int | None = None
+
+    @classmethod
+    def of(cls, index: str, before: Mapping[str, Figure], started: datetime) -> Attempt:
+        """As the figures of its planned step say; what became of it is for the caller to add."""
+        others = frozenset(int(one) for one in str(before["others"]).split(",") if one)
+        oid, xid, size = (int(before[name]) for name in ("oid", "xid", "bytes"))
+        return cls(index, str(before["table"]), oid, xid, others, started, before=size)
 
 
 def later_xid(one: int, other: int) -> bool:

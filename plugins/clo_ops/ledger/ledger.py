@@ -12,12 +12,24 @@ from clo_ops.ledger.incidents import Incidents
 from clo_ops.ledger.messages import Messages
 from clo_ops.ledger.mornings import Mornings
 from clo_ops.ledger.plans import Plans
+from clo_ops.ledger.rebuilds import Rebuilds
 from clo_ops.ledger.roll_ups import RollUps
 from clo_ops.ledger.runs import Runs
 
 
 class Ledger(
-    Runs, Mornings, Incidents, IncidentRecord, Alerts, Attendance, Messages, Backups, Plans, Approvals, RollUps
+    Runs,
+    Mornings,
+    Incidents,
+    IncidentRecord,
+    Alerts,
+    Attendance,
+    Messages,
+    Backups,
+    Plans,
+    Approvals,
+    Rebuilds,
+    RollUps,
 ):
     """``Ledger(url_or_engine, client_name="clo_ops")``; a context manager, else call ``close()``.
 

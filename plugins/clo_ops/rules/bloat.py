@@ -2,7 +2,7 @@
 
 Three ways, the first that can be had: pgstattuple read all of it; bytes per row against the fewest this index was ever
 seen with (M. Boguk's ratio; any access method); a B-tree's entries times their width against its pages, the way of
-check_postgres and ioguix' pgsql-bloat-estimation. The last knows nothing of deduplication: it sees less air than there is.
+check_postgres and ioguix' pgsql-bloat-estimation. That one knows no deduplication: it sees less air than there is.
 """
 
 from __future__ import annotations

@@ -12,8 +12,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from clo_ops.findings import Finding, Severity
 from clo_ops.findings.upkeep import Attempt, IndexSnapshot, IndexState, later_xid
+from clo_ops.rules.verdicts import Case
 
+LOOK = "Ask who built it. What nobody needs goes by DROP INDEX CONCURRENTLY; what is needed is built by REINDEX."
+NAMED = 10
 # PostgreSQL cuts the name so that the whole has 63 bytes, and numbers what is there already.
 TRANSIENT = re.compile(r"^(?P<stem>.+)_(?P<kind>ccnew|ccold)(?P<number>\d*)$")
 LONGEST = 63
@@ -36,6 +40,31 @@ def sort(snapshot: IndexSnapshot, attempts: Sequence[Attempt]) -> HalfBuilt:
     explained = {oid for attempt in attempts for oid in _explained(attempt, rest)}
     ours = [one for one in rest if one.oid in explained]
     return HalfBuilt(tuple(ours), tuple(one for one in rest if one.oid not in explained), tuple(building))
+
+
+def judge(found: HalfBuilt) -> list[Finding]:
+    """``invalid indexes``: a warning for each that is not ours; ours are removed by the plan; or one pass."""
+    findings = [_not_ours(one) for one in found.foreign[:NAMED]]
+    if len(found.foreign) > NAMED:
+        rest = f"{len(found.foreign) - NAMED} more"
+        findings.append(_case("further").warned(rest, f"{rest} indexes are invalid"))
+    if not found.foreign:
+        ours, building = len(found.ours), len(found.building)
+        said = f"No index is invalid but for {ours} that rebuilds of ours left and {building} being built now"
+        findings.append(_case().passed("none" if not ours + building else f"{ours} ours, {building} being built", said))
+    return findings
+
+
+def _case(subject: str = "") -> Case:
+    expected = "no invalid index but what is being built"
+    return Case("WM-02", "invalid indexes", expected, Severity.P3, LOOK, "L93-L94", subject)
+
+
+def _not_ours(one: IndexState) -> Finding:
+    writes = "every write to the table still keeps it up" if one.ready else "nothing keeps it up"
+    said = f"{one.full_name} on {one.table} is invalid and not from a rebuild of ours: {writes}, no query reads it"
+    promise = "; it is unique, and keeps nothing unique" if one.is_unique and not one.ready else ""
+    return _case(one.full_name).warned(f"{one.bytes:,} bytes", said + promise)
 
 
 def _explained(attempt: Attempt, invalid: Sequence[IndexState]) -> set[int]:

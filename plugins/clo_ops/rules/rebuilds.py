@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from clo_ops.findings import Finding, Severity, Status
+from clo_ops.findings.plans import Effect, Outcome, Step
 from clo_ops.findings.upkeep import Attempt, IndexSnapshot, IndexState
 from clo_ops.policy.upkeep import Bloat, Indexes
 from clo_ops.rules.bloat import Air, air
 from clo_ops.rules.figures import age, figure
+from clo_ops.rules.verdicts import Case
+
+PROCEDURE = "WM-02"
+MANUAL = "L93-L94"
+BY_OWNER = "Have its owner rebuild it with REINDEX INDEX CONCURRENTLY, or give our role the right (docs/indexes.md)."
+MEASURE = "Install pgstattuple in the database, or let the reader's role read the columns (docs/indexes.md)."
+NAMED = 10
 
 WITHOUT_REBUILD = {
     "partitioned": "it has no pages of its own; its partitions' indexes are looked at one by one",
@@ -32,7 +41,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What earlier runs know: the fewest bytes per row of each index, and rebuilds of ours. ``at`` is the run's time."""
+    """What earlier runs know: the fewest bytes per row of each index, and our rebuilds. ``at`` is the run's time."""
 
     at: datetime
     best: Mapping[str, float]
@@ -118,3 +127,67 @@ def best_ratios(measured: Sequence[tuple[str, float]]) -> dict[str, float]:
         if value > 0:
             best[name] = min(value, best.get(name, value))
     return best
+
+
+def judge(choice: Choice) -> list[Finding]:
+    """``index bloat``: of those that are bloated and not ours to rebuild, of those nobody can tell, or one pass."""
+    findings = [_not_possible(one) for one in choice.impossible[:NAMED]]
+    findings += [_not_told(one) for one in choice.unmeasured[:NAMED]]
+    backed = [one for one in choice.others if "not tried again" in one.why_not]
+    findings += [_backing_off(one) for one in backed[:NAMED]]
+    if len(hidden := [*choice.impossible[NAMED:], *choice.unmeasured[NAMED:], *backed[NAMED:]]) > 0:
+        said = f"{len(hidden)} more indexes could not be rebuilt or measured"
+        findings.append(_case("further", BY_OWNER).warned(f"{len(hidden)} more", said))
+    if not findings and not choice.rebuild:
+        findings.append(_sound(choice))
+    return findings
+
+
+def _case(subject: str, action: str) -> Case:
+    return Case(
+        PROCEDURE, "index bloat", "no index more air than the policy allows", Severity.P3, action, MANUAL, subject
+    )
+
+
+def _not_possible(one: Candidate) -> Finding:
+    share = one.air.share if one.air else 0
+    case = _case(one.index.full_name, BY_OWNER)
+    return case.warned(f"{share:.0f} %", f"{one.index.full_name}: {one.why}; it is not rebuilt: {one.why_not}")
+
+
+def _not_told(one: Candidate) -> Finding:
+    """Of a B-tree somebody could tell; any other kind is compared with itself from its second look on."""
+    said, size = f"{one.index.full_name}: {one.why_not}", figure(one.index.bytes, "bytes")
+    case = _case(one.index.full_name, MEASURE)
+    if one.index.method != "btree":
+        return case.not_applicable(f"{size}, {one.index.method}", said)
+    unknown = case.not_measured()
+    return replace(unknown, status=Status.UNKNOWN, actual=size, message=f"{said}.")
+
+
+def _backing_off(one: Candidate) -> Finding:
+    return _case(one.index.full_name, BY_OWNER).not_applicable(
+        one.why, f"{one.index.full_name}: {one.why}; {one.why_not}"
+    )
+
+
+def _sound(choice: Choice) -> Finding:
+    airy = max((one for one in choice.others if one.air), key=lambda one: one.air.share if one.air else 0, default=None)
+    if airy is None or airy.air is None:
+        return _case("", MEASURE).passed("none that large", "No index is large enough to be looked at")
+    said = f"The most bloated of {len(choice.others)} indexes looked at is {airy.index.full_name}: {airy.why}"
+    return _case("", MEASURE).passed(f"{airy.air.share:.0f} %", said)
+
+
+def judge_effect(done: Sequence[tuple[Step, Effect]]) -> list[Finding]:
+    """Bytes won by the rebuilds of this run, and how many won little."""
+    rebuilt = [
+        (step, effect) for step, effect in done if effect.outcome is Outcome.APPLIED and step.action == "reindex"
+    ]
+    if not rebuilt:
+        return []
+    before = sum(int(step.before["bytes"]) for step, _ in rebuilt)
+    after = sum(int(effect.after["bytes"]) for _, effect in rebuilt)
+    said = f"{len(rebuilt)} indexes were rebuilt: {figure(before, 'bytes')} before, {figure(after, 'bytes')} after"
+    case = Case(PROCEDURE, "bytes won", "what was air given back", Severity.P3, BY_OWNER, MANUAL)
+    return [case.passed(figure(before - after, "bytes"), said)]

@@ -6,11 +6,12 @@ since it was last looked at, and what cannot be done is said instead of being sk
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from clo_ops.findings import Finding, Severity
+from clo_ops.findings.plans import Effect, Outcome, Step
 from clo_ops.findings.upkeep import TableSnapshot, TableState
 from clo_ops.policy.upkeep import Statistics
 from clo_ops.rules.figures import age, number
@@ -33,7 +34,7 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """``vacuum`` implies ``analyze``; ``foreign`` are due and not ours to touch, ``later`` more than one run takes."""
+    """A table may be in both; ``foreign`` are due and not ours to touch, ``later`` more than one run takes."""
 
     analyze: tuple[Due, ...]
     vacuum: tuple[Due, ...]
@@ -47,14 +48,11 @@ def work(snapshot: TableSnapshot, terms: Statistics, *, at: datetime, everything
     A leaf that is due makes its partitioned table due by its own figures only: it is analysed as a whole more rarely.
     """
     vacuum = [due for table in snapshot.tables if (due := _dead(table, terms))]
-    cleared = {due.table.full_name for due in vacuum if due.table.may}
     stale = [due for table in snapshot.tables if (due := _stale(table, terms, at, everything))]
-    stale = [due for due in stale if due.table.full_name not in cleared]
     foreign = {due.table.full_name: due for due in [*vacuum, *stale] if not due.table.may}
     ours = [_ordered(one for one in dues if one.table.may) for dues in (stale, vacuum)]
-    analyze, cleared_now = ours[0][: terms.at_most], ours[1][: terms.at_most]
-    later = [*ours[0][terms.at_most :], *ours[1][terms.at_most :]]
-    return Work(tuple(analyze), tuple(cleared_now), tuple(foreign.values()), tuple(later))
+    now, later = ([dues[: terms.at_most] for dues in ours], [dues[terms.at_most :] for dues in ours])
+    return Work(tuple(now[0]), tuple(now[1]), tuple(foreign.values()), (*later[0], *later[1]))
 
 
 def _ordered(dues: Iterator[Due]) -> list[Due]:
@@ -108,11 +106,40 @@ def judge(work: Work, snapshot: TableSnapshot, terms: Statistics) -> list[Findin
         named = ", ".join(due.table.full_name for due in work.later[:NAMED])
         said = f"{len(work.later)} tables are due beyond the {terms.at_most} of one run: {named}"
         findings.append(_case("statistics due").warned(f"{len(work.later)} left", said))
-    due = len(work.analyze) + len(work.vacuum) + len(work.later)
-    if not due and not work.foreign:
+    if not (work.analyze or work.vacuum or work.later) and not work.foreign:
         said = f"None of {len(snapshot.tables)} tables has changed enough to be analysed or cleared"
         findings.append(_case("statistics due").passed("none", said))
     return findings
+
+
+def not_here(snapshot: TableSnapshot) -> Finding:
+    """A standby counts no changes: what is stale is only known where it was written."""
+    said = f"Database {snapshot.server.database} is on a standby, which counts no changes to tables"
+    return _case("statistics due").not_applicable("a standby", said)
+
+
+def vacuum_elsewhere(work: Work, why: str) -> list[Finding]:
+    """Tables with rows to clear away in a run that does not vacuum; ``why`` says which runs do."""
+    if not work.vacuum:
+        return []
+    named = ", ".join(f"{due.table.full_name} ({due.why})" for due in work.vacuum[:NAMED])
+    said = f"{len(work.vacuum)} tables have rows to clear away, and {why}: {named}"
+    return [_case("vacuum due").not_applicable(f"{len(work.vacuum)} tables", said)]
+
+
+def judge_effect(done: Sequence[tuple[Step, Effect]]) -> list[Finding]:
+    """What it did: rows the planner did not know of before, dead rows before and after."""
+    applied = [(step, effect) for step, effect in done if effect.outcome is Outcome.APPLIED]
+    if not applied:
+        return []
+    changed = sum(int(step.before["changed"]) for step, _ in applied)
+    dead = sum(int(step.before["dead"]) for step, _ in applied)
+    after = sum(int(effect.after["dead"]) for _, effect in applied)
+    said = (
+        f"{len(applied)} tables were analysed, {changed:,} rows changed in them were not in the statistics;"
+        f" dead rows {dead:,} before, {after:,} after"
+    )
+    return [_case("effect on statistics").passed(f"{len(applied)} tables", said)]
 
 
 def _case(name: str, subject: str = "") -> Case:
