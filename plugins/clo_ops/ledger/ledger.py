@@ -10,6 +10,7 @@ from clo_ops.ledger.backups import Backups
 from clo_ops.ledger.incident_record import IncidentRecord
 from clo_ops.ledger.incidents import Incidents
 from clo_ops.ledger.messages import Messages
+from clo_ops.ledger.log_days import LogDays
 from clo_ops.ledger.mornings import Mornings
 from clo_ops.ledger.plans import Plans
 from clo_ops.ledger.rebuilds import Rebuilds
@@ -32,6 +33,7 @@ class Ledger(
     RollUps,
 ):
     """``Ledger(url_or_engine, client_name="clo_ops")``; a context manager, else call ``close()``.
+    LogDays,
 
     Every call is one transaction (calls inside ``with ledger.transaction():`` share that one), bounded by a connect
     and lock timeout of 5 s and a statement timeout of 30 s, and safe to repeat. Times must be aware. Raises

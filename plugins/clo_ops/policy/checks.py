@@ -193,6 +193,12 @@ def _ladder_steps(sections: Sections) -> Iterator[Fault]:
             if response is None or resolution is None:
                 continue
             moments = [level.after.after(response, resolution) for level in ladder.levels]
+def _log_files(sections: Sections) -> Iterator[Fault]:
+    hosts = [host.name for host in sections["hosts"]]
+    for index, source in enumerate(sections["logs"].files):
+        yield from _nowhere("logs", ("files", index, "host"), source.host, hosts, "hosts.yaml")
+
+
             for index in range(1, len(moments)):
                 if moments[index] <= moments[index - 1]:
                     given = f"{ladder.levels[index].after} ({as_text(moments[index])} for {severity})"
@@ -239,3 +245,4 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Sections], Iterator[Fault]]], ...
     (("business_calendar",), _country),
     (("maintenance", "morning"), _cache),
 )
+    (("logs", "hosts"), _log_files),

@@ -90,11 +90,15 @@ def _said(host: HostTarget, asked: Sequence[ErrorLog], positions: Positions) -> 
     return dict(_numbered(lines))
 
 
-def _path(host: HostTarget, source: ErrorLog) -> str:
+def path_on(host: HostTarget, path: str) -> str:
     """Empty where it is relative and the connection does not say to what."""
-    if posixpath.isabs(source.path):
-        return source.path
-    return posixpath.join(host.logs, source.path) if host.logs else ""
+    if posixpath.isabs(path):
+        return path
+    return posixpath.join(host.logs, path) if host.logs else ""
+
+
+def _path(host: HostTarget, source: ErrorLog) -> str:
+    return path_on(host, source.path)
 
 
 def _question(source: ErrorLog) -> str:

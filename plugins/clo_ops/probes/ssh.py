@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import base64
 import io
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, cast
 
 import paramiko
 
@@ -56,6 +58,26 @@ class Session:
             channel.shutdown_write()
             return _gather(self.host, channel, most)
         finally:
+            channel.close()
+
+    @contextmanager
+    def stream(self, command: str, given: str, seconds: float) -> Iterator[IO[bytes]]:
+        """What ``command``, given that on its standard input, says, as it comes; given up after ``seconds``."""
+        transport = self.client.get_transport()
+        if transport is None:
+            raise Unreachable(Reach.SILENT, f"{self.host}: the session ended")
+        channel = transport.open_session(timeout=self.host.connect_timeout)
+        timer = threading.Timer(seconds, channel.close)
+        timer.daemon = True
+        timer.start()
+        try:
+            channel.settimeout(self.host.command_timeout)
+            channel.exec_command(command)
+            channel.sendall(given.encode())
+            channel.shutdown_write()
+            yield cast(IO[bytes], channel.makefile("rb", 1 << 16))
+        finally:
+            timer.cancel()
             channel.close()
 
 
