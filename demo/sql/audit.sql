@@ -67,33 +67,125 @@ BEGIN ATOMIC
     SELECT count(*) FROM made;
 END;
 
--- The rows where the chain does not hold, oldest first; none when it does.
+-- The newest receipt of rows that left for the archive (object 'moved' of audit_logs); none where none ever left. Rows
+-- leave from the front without a gap, so it speaks for all before it.
+CREATE FUNCTION audit_moved() RETURNS TABLE (number bigint, last_id bigint, last_row_hash text, receipt_hash text)
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT (detail->>'number')::bigint, (detail->>'last_id')::bigint, detail->>'last_row_hash', detail->>'receipt_hash'
+    FROM audit_logs
+    WHERE object_type = 'audit_logs' AND object_id = 'moved'
+    ORDER BY created_at DESC, id DESC
+    LIMIT 1;
+END;
+
+-- Says, as a row of the chain itself, that rows up to last_id leave for the archive: which file holds them and between
+-- which hashes they stood. Each receipt carries the hash of the one before. Nothing is deleted here, and nothing may be
+-- deleted before it. Called again with the same file it gives the receipt there is.
+CREATE FUNCTION audit_receipt(
+    first_id bigint, last_id bigint, row_count bigint, first_prev_hash text, last_row_hash text,
+    archive text, manifest_sha256 text,
+    OUT number bigint, OUT audit_id bigint, OUT previous text, OUT receipt_hash text, OUT written_at timestamptz
+) LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    before record;
+    known record;
+    following bigint;
+BEGIN
+    IF NOT pg_has_role(session_user, 'clo_ops_retention', 'member') THEN
+        RAISE insufficient_privilege USING MESSAGE = format('%s may not write receipts of retention', session_user);
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtext('audit_logs'));
+    SELECT a.id, a.created_at, a.detail INTO known FROM audit_logs AS a
+    WHERE a.object_type = 'audit_logs' AND a.object_id = 'moved'
+      AND a.detail->>'manifest_sha256' = audit_receipt.manifest_sha256
+    ORDER BY a.created_at DESC, a.id DESC LIMIT 1;
+    IF FOUND THEN
+        number := (known.detail->>'number')::bigint;
+        audit_id := known.id;
+        previous := known.detail->>'previous';
+        receipt_hash := known.detail->>'receipt_hash';
+        written_at := known.created_at;
+        RETURN;
+    END IF;
+    SELECT * INTO before FROM audit_moved();
+    following := coalesce(before.last_id + 1, (SELECT min(a.id) FROM audit_logs AS a));
+    IF audit_receipt.first_id <> following OR audit_receipt.last_id < audit_receipt.first_id
+       OR audit_receipt.row_count <> audit_receipt.last_id - audit_receipt.first_id + 1 THEN
+        RAISE EXCEPTION 'a receipt for rows % to % (% rows): the next one must begin with %', audit_receipt.first_id,
+            audit_receipt.last_id, audit_receipt.row_count, following;
+    END IF;
+    IF NOT EXISTS (SELECT FROM audit_logs AS a WHERE a.id = audit_receipt.first_id
+                   AND a.prev_hash = audit_receipt.first_prev_hash)
+       OR NOT EXISTS (SELECT FROM audit_logs AS a WHERE a.id = audit_receipt.last_id
+                      AND a.row_hash = audit_receipt.last_row_hash)
+       OR NOT EXISTS (SELECT FROM audit_logs AS a WHERE a.id > audit_receipt.last_id) THEN
+        RAISE EXCEPTION 'a receipt for rows % to %: their ends are not those of the chain, or no row follows them',
+            audit_receipt.first_id, audit_receipt.last_id;
+    END IF;
+    number := coalesce(before.number, 0) + 1;
+    previous := coalesce(before.receipt_hash, repeat('0', 64));
+    receipt_hash := encode(sha256(convert_to(previous || jsonb_build_array(
+        number, audit_receipt.first_id, audit_receipt.last_id, audit_receipt.row_count, audit_receipt.first_prev_hash,
+        audit_receipt.last_row_hash, audit_receipt.archive, audit_receipt.manifest_sha256)::text, 'UTF8')), 'hex');
+    audit_id := audit_write(session_user::text, 'audit.rows_moved', 'audit_logs', 'moved', jsonb_build_object(
+        'number', number, 'first_id', audit_receipt.first_id, 'last_id', audit_receipt.last_id,
+        'rows', audit_receipt.row_count, 'first_prev_hash', audit_receipt.first_prev_hash,
+        'last_row_hash', audit_receipt.last_row_hash, 'archive', audit_receipt.archive,
+        'manifest_sha256', audit_receipt.manifest_sha256, 'previous', previous, 'receipt_hash', receipt_hash));
+    written_at := now();
+END
+$$;
+
+-- Whoever may delete audit rows still deletes none that is younger than 90 days or that no receipt speaks for.
+CREATE FUNCTION audit_leaves() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    moved bigint := (SELECT last_id FROM audit_moved());
+BEGIN
+    IF EXISTS (SELECT FROM gone WHERE moved IS NULL OR gone.id > moved OR gone.created_at > now() - interval '90 days')
+    THEN
+        RAISE EXCEPTION 'audit rows leave after 90 days, and only those a receipt speaks for (up to id %)',
+            coalesce(moved::text, 'none');
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER audit_logs_leave AFTER DELETE ON audit_logs REFERENCING OLD TABLE AS gone
+FOR EACH STATEMENT EXECUTE FUNCTION audit_leaves();
+
+-- The rows where the chain does not hold, oldest first; none when it does. Up to the newest receipt's last row rows may
+-- be missing: they are in the archive, which clo_ops verifies together with this table.
 CREATE FUNCTION audit_verify(from_id bigint DEFAULT 0) RETURNS TABLE (id bigint, reason text)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    WITH chain AS (
+    WITH moved AS (
+        SELECT coalesce(max(m.last_id), 0) AS last_id, coalesce(max(m.last_row_hash), repeat('0', 64)) AS last_row_hash
+        FROM audit_moved() AS m
+    ), chain AS (
         SELECT a.*, lag(a.id) OVER w AS before_id, lag(a.row_hash) OVER w AS before_hash
         FROM audit_logs AS a
         WHERE a.id >= audit_verify.from_id
         WINDOW w AS (ORDER BY a.id)
+    ), seen AS (
+        SELECT chain.*, moved.last_id AS moved_id, moved.last_row_hash AS moved_hash,
+               chain.row_hash <> audit_row_hash(chain.id, chain.created_at, chain.actor, chain.action,
+                   chain.object_type, chain.object_id, chain.detail, chain.prev_hash) AS edited
+        FROM chain CROSS JOIN moved
     )
-    SELECT chain.id,
+    SELECT seen.id,
            CASE
-               WHEN chain.row_hash <> audit_row_hash(chain.id, chain.created_at, chain.actor, chain.action,
-                        chain.object_type, chain.object_id, chain.detail, chain.prev_hash)
-                   THEN 'the row is not what was written'
-               WHEN chain.before_id IS NULL AND audit_verify.from_id <= 1
-                    AND (chain.id <> 1 OR chain.prev_hash <> repeat('0', 64))
-                   THEN 'the chain does not start here'
-               WHEN chain.id <> chain.before_id + 1 THEN 'rows are missing before this one'
+               WHEN seen.edited THEN 'the row is not what was written'
+               WHEN seen.before_id IS NULL THEN 'the chain does not start here'
+               WHEN seen.id <> seen.before_id + 1 THEN 'rows are missing before this one'
                ELSE 'does not continue the row before'
            END
-    FROM chain
-    WHERE chain.row_hash <> audit_row_hash(chain.id, chain.created_at, chain.actor, chain.action,
-              chain.object_type, chain.object_id, chain.detail, chain.prev_hash)
-       OR (chain.before_id IS NULL AND audit_verify.from_id <= 1
-           AND (chain.id <> 1 OR chain.prev_hash <> repeat('0', 64)))
-       OR chain.id <> chain.before_id + 1
-       OR chain.prev_hash <> chain.before_hash
-    ORDER BY chain.id;
+    FROM seen
+    WHERE seen.edited
+       OR (seen.id = seen.before_id + 1 AND seen.prev_hash <> seen.before_hash)
+       OR (seen.id > seen.moved_id AND seen.id <> seen.before_id + 1 AND NOT (
+               seen.id = seen.moved_id + 1 AND seen.prev_hash = seen.moved_hash))
+       OR (seen.id > seen.moved_id AND seen.before_id IS NULL AND audit_verify.from_id <= seen.moved_id + 1
+           AND NOT (seen.id = seen.moved_id + 1 AND seen.prev_hash = seen.moved_hash))
+    ORDER BY seen.id;
 END;

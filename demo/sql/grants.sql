@@ -15,6 +15,9 @@ REVOKE UPDATE, DELETE, TRUNCATE ON audit_logs, audit_anchor FROM clo_app;
 -- What moves old rows to the archive: it reads and deletes the log tables, changes none of their rows.
 GRANT USAGE ON SCHEMA public TO clo_ops_retention;
 GRANT SELECT, DELETE ON audit_logs TO clo_ops_retention;
+GRANT SELECT ON audit_anchor TO clo_ops_retention;
+REVOKE EXECUTE ON FUNCTION audit_receipt(bigint, bigint, bigint, text, text, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION audit_receipt(bigint, bigint, bigint, text, text, text, text) TO clo_ops_retention;
 
 -- What the backup job plants before a dump.
 GRANT INSERT ON backup_canary TO clo_backup;

@@ -5,12 +5,13 @@ from __future__ import annotations
 from clo_ops.ledger import schema_version
 from clo_ops.ledger.alerts import Alerts
 from clo_ops.ledger.approvals import Approvals
+from clo_ops.ledger.archive import Archives
 from clo_ops.ledger.attendance import Attendance
 from clo_ops.ledger.backups import Backups
 from clo_ops.ledger.incident_record import IncidentRecord
 from clo_ops.ledger.incidents import Incidents
-from clo_ops.ledger.messages import Messages
 from clo_ops.ledger.log_days import LogDays
+from clo_ops.ledger.messages import Messages
 from clo_ops.ledger.mornings import Mornings
 from clo_ops.ledger.plans import Plans
 from clo_ops.ledger.rebuilds import Rebuilds
@@ -29,11 +30,12 @@ class Ledger(
     Backups,
     Plans,
     Approvals,
+    Archives,
     Rebuilds,
     RollUps,
+    LogDays,
 ):
     """``Ledger(url_or_engine, client_name="clo_ops")``; a context manager, else call ``close()``.
-    LogDays,
 
     Every call is one transaction (calls inside ``with ledger.transaction():`` share that one), bounded by a connect
     and lock timeout of 5 s and a statement timeout of 30 s, and safe to repeat. Times must be aware. Raises

@@ -457,3 +457,54 @@ notices = Table(
     _recorded_at(),
     UniqueConstraint("occasion", "starts_at", "kind", name="notices_occasion_starts_at_kind_key"),
 )
+
+archive_files = Table(
+    "archive_files",
+    metadata,
+    Column("system", CleanText, primary_key=True),
+    Column("name", CleanText, primary_key=True),
+    _words("period"),
+    Column("first_id", BigInteger, nullable=False),
+    Column("last_id", BigInteger, nullable=False),
+    Column("state", CleanText, nullable=False),
+    Column("deleted", BigInteger, nullable=False, server_default=text("0")),
+    Column("held", BigInteger, nullable=False, server_default=text("0")),
+    _words("prev_hash"),
+    _words("last_hash"),
+    _words("sha256"),
+    _words("manifest_sha256"),
+    Column("size_bytes", BigInteger),
+    _words("failure"),
+    Column("approved_by", CleanTexts, nullable=False, server_default=text("'{}'")),
+    Column("changed_at", Instant, nullable=False),
+    _recorded_at(),
+    Index("archive_files_system_first_id_idx", "system", "first_id"),
+)
+
+# Receipts follow each other by hash; they, and the heads that were seen, are written once.
+archive_receipts = Table(
+    "archive_receipts",
+    metadata,
+    Column("system", CleanText, primary_key=True),
+    Column("number", BigInteger, primary_key=True),
+    Column("first_id", BigInteger, nullable=False),
+    Column("last_id", BigInteger, nullable=False),
+    Column("prev_hash", CleanText, nullable=False),
+    Column("last_hash", CleanText, nullable=False),
+    Column("archive", CleanText, nullable=False),
+    Column("manifest_sha256", CleanText, nullable=False),
+    Column("previous", CleanText, nullable=False),
+    Column("hash", CleanText, nullable=False),
+    Column("audit_id", BigInteger, nullable=False),
+    _recorded_at(),
+)
+
+chain_heads = Table(
+    "chain_heads",
+    metadata,
+    Column("system", CleanText, primary_key=True),
+    Column("head_id", BigInteger, primary_key=True),
+    Column("row_hash", CleanText, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    _recorded_at(),
+)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, model_validator
 
+from clo_ops.policy.archive import Archive
 from clo_ops.policy.base import Cited, Flag, Frozen, Model, Positive, Text, Texts, unique
 from clo_ops.policy.period import Period
 from clo_ops.policy.units import CalendarPeriod, refuse, together
@@ -99,6 +100,7 @@ class Retention(Model):
 
     classes: Annotated[Mapping[Text, RetentionClass], AfterValidator(_above_the_floors), *Frozen]
     backups: BackupRotation
+    archive: Archive
 
     def __getitem__(self, name: str) -> RetentionClass:
         return self.classes[name]
