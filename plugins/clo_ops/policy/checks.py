@@ -193,12 +193,6 @@ def _ladder_steps(sections: Sections) -> Iterator[Fault]:
             if response is None or resolution is None:
                 continue
             moments = [level.after.after(response, resolution) for level in ladder.levels]
-def _log_files(sections: Sections) -> Iterator[Fault]:
-    hosts = [host.name for host in sections["hosts"]]
-    for index, source in enumerate(sections["logs"].files):
-        yield from _nowhere("logs", ("files", index, "host"), source.host, hosts, "hosts.yaml")
-
-
             for index in range(1, len(moments)):
                 if moments[index] <= moments[index - 1]:
                     given = f"{ladder.levels[index].after} ({as_text(moments[index])} for {severity})"
@@ -214,6 +208,22 @@ def _cache(sections: Sections) -> Iterator[Fault]:
         index = cache.remove.index(one)
         allowed = f"a prefix that no session's key can have; theirs are like {sessions!r} (morning.yaml)"
         yield Fault("maintenance", ("cache", "remove", index, "pattern"), repr(one.pattern), allowed, "remove it")
+
+
+def _resources(sections: Sections) -> Iterator[Fault]:
+    for index, one in enumerate(sections["capacity"].resources):
+        yield from _nowhere(
+            "capacity", ("resources", index, "procedure"), one.procedure, sections["procedures"], "procedures.yaml"
+        )
+        if one.threshold is not None:
+            location = ("resources", index, "threshold")
+            yield from _nowhere("capacity", location, one.threshold, sections["thresholds"], "thresholds.yaml")
+
+
+def _owners(sections: Sections) -> Iterator[Fault]:
+    owners, groups = sections["capacity"].owners, sections["contacts"].groups
+    for kind in ("horizontal", "vertical", "database", "infrastructure"):
+        yield from _nowhere("capacity", ("owners", kind), getattr(owners, kind), groups, "the groups of contacts.yaml")
 
 
 def _country(sections: Sections) -> Iterator[Fault]:
@@ -244,5 +254,6 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Sections], Iterator[Fault]]], ...
     (("ladders", "severities"), _ladder_steps),
     (("business_calendar",), _country),
     (("maintenance", "morning"), _cache),
+    (("capacity", "procedures", "thresholds"), _resources),
+    (("capacity", "contacts"), _owners),
 )
-    (("logs", "hosts"), _log_files),

@@ -133,4 +133,19 @@ def _resolved(sections: dict[str, Any]) -> dict[str, Any]:
         for one in trend.resources
     )
     morning = sections["morning"].model_copy(update={"trend": trend.model_copy(update={"resources": resources})})
-    return {**sections, "cadences": type(sections["cadences"])(cadences), "morning": morning}
+    return {
+        **sections,
+        "cadences": type(sections["cadences"])(cadences),
+        "morning": morning,
+        "capacity": _with_levels(sections["capacity"], sections["thresholds"]),
+    }
+
+
+def _with_levels(capacity: Any, thresholds: Any) -> Any:
+    def levels(one: Any) -> Any:
+        if not one.threshold:
+            return one
+        named = thresholds[one.threshold]
+        return one.model_copy(update={"warning": named.warning.above, "critical": named.critical.above})
+
+    return capacity.model_copy(update={"resources": tuple(levels(one) for one in capacity.resources)})

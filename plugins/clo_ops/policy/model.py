@@ -7,9 +7,9 @@ from typing import Literal
 from clo_ops.policy.alerting import Alerting
 from clo_ops.policy.base import Model
 from clo_ops.policy.cadences import BusinessCalendar, Cadences, Windows
+from clo_ops.policy.capacity import Capacity
 from clo_ops.policy.catalogue import Kpis, Procedures
 from clo_ops.policy.maintenance import Maintenance
-from clo_ops.policy.logs import Logs
 from clo_ops.policy.morning import (
     Access,
     Anomalies,
@@ -54,7 +54,7 @@ class Policy(Model):
     recovery: Recovery
     maintenance: Maintenance
     alerting: Alerting
-    logs: Logs
+    capacity: Capacity
 
     @property
     def night(self) -> Night:
