@@ -123,6 +123,59 @@ def _own_procedures(sections: Sections, name: str) -> Iterator[Fault]:
             yield Fault("cadences", (name, "procedures", index), repr(identifier), allowed, "move or remove it")
 
 
+def _windows(sections: Sections) -> Iterator[Fault]:
+    planned, cadences = sections["windows"].planned, sections["cadences"]
+    for name, window in planned.items():
+        location = ("planned", name, "cadence")
+        yield from _nowhere("windows", location, window.cadence, cadences, "cadences.yaml")
+        start = f"{window.starts.minute} {window.starts.hour} "
+        wrong = [text for text in getattr(cadences.get(window.cadence), "cron", ()) if not text.startswith(start)]
+        for text in wrong:
+            given = f"{window.cadence} ({text})"
+            allowed = f"a cadence that starts with the window, at {window.starts:%H:%M} UTC"
+            yield Fault("windows", location, given, allowed, "correct starts or the cadence's cron")
+        if window.stands_in_for is not None:
+            others = [other for other in planned if other != name]
+            place = ("planned", name, "stands_in_for")
+            yield from _nowhere("windows", place, window.stands_in_for, others, "the other windows")
+
+
+def _ladder_contacts(sections: Sections) -> Iterator[Fault]:
+    people = sections["contacts"].people
+    for name, ladder in sections["ladders"].items():
+        for index, level in enumerate(ladder.levels):
+            for position, contact in enumerate(level.contacts):
+                location = (name, "levels", index, "contacts", position)
+                yield from _nowhere("ladders", location, contact, [*people, *ON_CALL], "the people of contacts.yaml")
+
+
+def _groups(sections: Sections) -> Iterator[Fault]:
+    contacts = sections["contacts"]
+    for group, members in contacts.groups.items():
+        for index, member in enumerate(members):
+            location = ("groups", group, index)
+            known = [*contacts.people, *ON_CALL]
+            yield from _nowhere("contacts", location, member, known, "the people of contacts.yaml")
+
+
+def _rota(sections: Sections) -> Iterator[Fault]:
+    rota, people = sections["alerting"].rota, sections["contacts"].people
+    named: dict[Location, str] = {
+        ("rota", role, index): name
+        for role in ("primary", "secondary")
+        for index, name in enumerate(getattr(rota, role))
+    }
+    named |= {("rota", "overrides", index, "person"): one.person for index, one in enumerate(rota.overrides)}
+    for location, name in named.items():
+        yield from _nowhere("alerting", location, name, people, "the people of contacts.yaml")
+
+
+def _error_logs(sections: Sections) -> Iterator[Fault]:
+    hosts = [host.name for host in sections["hosts"]]
+    for index, source in enumerate(sections["alerting"].error_logs):
+        yield from _nowhere("alerting", ("error_logs", index, "host"), source.host, hosts, "hosts.yaml")
+
+
 def _log_files(sections: Sections) -> Iterator[Fault]:
     hosts = [host.name for host in sections["hosts"]]
     for index, source in enumerate(sections["logs"].files):
