@@ -23,8 +23,10 @@ DAG_IDS = {
     "daily_morning_startup",
     "incident_response",
     "log_management",
+    "maintenance",
     "monthly_week3_dr_test",
     "reports_and_support",
+    "weekly_monday_maintenance",
 }
 HEADINGS = (
     "Manual section",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
@@ -84,3 +84,8 @@ class Effect:
     reason: str
     seconds: float = 0.0
     after: Mapping[str, Figure] = field(default_factory=dict)
+
+
+def hash_of(plans: Iterable[str]) -> str:
+    """One hash for all the plans of a piece of work, by their own; their order does not matter."""
+    return hashlib.sha256("\n".join(sorted(plans)).encode()).hexdigest()

@@ -86,6 +86,12 @@ class Approvals(Store):
             query = select(TABLE).where(*open_ones).order_by(TABLE.c.review_due_at)
             return [_approval(row) for row in connection.execute(query).mappings()]
 
+    def reviewed_by(self, approval: int) -> list[str]:
+        """Who reviewed it; empty where nobody did."""
+        query = select(TABLE.c.reviewed_by).where(TABLE.c.id == approval, TABLE.c.reviewed_by != "")
+        with self.transaction() as connection:
+            return list(connection.scalars(query))
+
     def record_notice(self, notice: NoticeRow) -> NoticeRow:
         """Users were told, once for each occasion, start and kind; what was recorded first stays."""
         row = {name: getattr(notice, name) for name in NoticeRow.__slots__}

@@ -21,7 +21,8 @@ from clo_ops.rules.verdicts import Case
 
 if TYPE_CHECKING:
     from clo_ops.actions.maintenance.applying import Act
-    from clo_ops.actions.maintenance.plan import Plan
+    from clo_ops.actions.maintenance.plan import Plan, Step
+    from clo_ops.ledger import IncidentRow
     from clo_ops.orchestration.run import Run
     from clo_ops.policy.maintenance import Kind
 
@@ -189,18 +190,30 @@ def _applied(run: Run, procedure: str, plan: Plan, act: Act) -> list[Finding]:
     with alone(run.connections.maintenance, terms.lock.key) as watch:
         if watch is None:
             return [_somebody_else(run, procedure)]
-        left, _ = allowance(run, plan.kind, now := datetime.now(UTC))  # type: ignore[arg-type]
+        now = datetime.now(UTC)
+        left, _ = allowance(run, plan.kind, now)  # type: ignore[arg-type]
         done = apply(
             plan,
             act,
             ledger=run.ledger,
             run=run.ledger_run,
             ends=now + max(left, timedelta()),
-            may_go_on=watch.may_go_on,
+            may_go_on=lambda: watch.may_go_on() or _unrest(run, now),
             pace=pace,
         )
     run.keep(Answer.of(outcome.measured(plan, done, datetime.now(UTC))))
     return outcome.judge(procedure, run.policy.procedures[procedure].lines, plan, done)
+
+
+def opened_since(run: Run, since: datetime) -> list[IncidentRow]:
+    """Grave incidents opened since work began: the watch looks at the whole system every few seconds (L403)."""
+    found = run.ledger.open_incidents(datetime.now(UTC))
+    return [one for one in found if one.severity in (Severity.P1, Severity.P2) and one.opened_at > since]
+
+
+def _unrest(run: Run, since: datetime) -> str | None:
+    opened = opened_since(run, since)
+    return f"{opened[0].severity} incident {opened[0].id} was opened meanwhile: {opened[0].title}" if opened else None
 
 
 def _expected(run: Run, plan: Plan) -> Plan:
@@ -214,14 +227,28 @@ def _expected(run: Run, plan: Plan) -> Plan:
 
 
 def _changed_since(run: Run, procedure: str, plan: Plan) -> Finding | None:
-    """An approval is bound to what was approved: a plan that is another one now needs another approval (D53)."""
+    """An approval is bound to the plans by their hashes: a step that is in none of them needs another approval (D53).
+
+    Less than what was approved may be done: what has settled itself since is no longer a step.
+    """
     approvals = run.ledger.approvals_of(run.ledger_run)
-    if not approvals or any(one.decision == "approved" and plan.hash in one.plans for one in approvals):
+    let_through = {one for row in approvals if row.decision == "approved" for one in row.plans}
+    if not approvals or plan.hash in let_through:
+        return None
+    planned = [row for row in run.ledger.plans_of(run.ledger_run) if row.hash in let_through and row.kind == plan.kind]
+    known = {_said(one.step) for row in planned for one in row.steps}
+    others = [step.key for step in plan.steps if _said(step) not in known]
+    if not others:
         return None
     expected = "the plan that was approved"
     action = "Read the new plan and start the run again, so that it can be approved."
-    case = Case(procedure, "maintenance", expected, Severity.P2, action, "L388-L391", plan.kind)
-    return case.failed(plan.hash[:12], f"The plan of {plan.kind} is {plan.hash[:12]}, and that one was not approved")
+    case = Case(procedure, "approved plan", expected, Severity.P2, action, "L388-L391", plan.kind)
+    said = f"Plan {plan.hash[:12]} of {plan.kind} is not what was approved; nothing of it was done. New: {others[0]}"
+    return case.failed(f"{len(others)} other steps", said)
+
+
+def _said(step: Step) -> tuple[str, str, str]:
+    return step.action, step.target, step.statement
 
 
 def _somebody_else(run: Run, procedure: str) -> Finding:

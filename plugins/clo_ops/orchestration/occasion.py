@@ -27,7 +27,7 @@ def only_planned(run: Run, kind: Kind) -> str:
     wanted = str(run.params.get(WORK) or USUAL)
     if wanted == PLAN:
         return "the run was asked for its plan"
-    if wanted == APPLY:
+    if wanted == APPLY or is_emergency(run):
         return ""
     if run.by_hand:
         return "a run by hand shows its plan unless its form says otherwise"
@@ -45,10 +45,14 @@ def occasion(run: Run) -> Occasion | None:
     if not is_emergency(run):
         return occasion_of(run.policy, run.cadences, run.at)
     approval = granted(run)
-    if approval is None or approval.decided_at is None:
+    starts = approval.decided_at if approval else None
+    if starts is None and run.params.get(WORK) == PLAN:
+        starts = run.at  # what is planned for approval is planned as if it were given
+    if starts is None:
         return None
-    ends = approval.decided_at + run.policy.maintenance.pace.emergency_at_most
-    return Occasion("emergency", "Emergency maintenance", approval.decided_at, ends)
+    return Occasion(
+        "emergency", "Emergency maintenance", starts, starts + run.policy.maintenance.pace.emergency_at_most
+    )
 
 
 def allowance(run: Run, kind: Kind, now: datetime) -> tuple[timedelta, str]:

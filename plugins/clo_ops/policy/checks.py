@@ -123,6 +123,23 @@ def _own_procedures(sections: Sections, name: str) -> Iterator[Fault]:
             yield Fault("cadences", (name, "procedures", index), repr(identifier), allowed, "move or remove it")
 
 
+def _maintenance(sections: Sections) -> Iterator[Fault]:
+    policy, windows, groups = sections["maintenance"], sections["windows"].planned, sections["contacts"].groups
+    hosts = [host.name for host in sections["hosts"]]
+    yield from _nowhere("maintenance", ("gate", "data_on", "host"), policy.gate.data_on.host, hosts, "hosts.yaml")
+    dags = {one.dag for one in sections["cadences"].values()}
+    for index, dag in enumerate(policy.gate.drills):
+        yield from _nowhere("maintenance", ("gate", "drills", index), dag, dags, "cadences.yaml")
+    for kind, duty in policy.duties.items():
+        for index, name in enumerate(duty.windows):
+            yield from _nowhere("maintenance", ("duties", kind, "windows", index), name, windows, "windows.yaml")
+    for index, name in enumerate(policy.before.take_backup):
+        known = [*windows, "emergency"]
+        yield from _nowhere("maintenance", ("before", "take_backup", index), name, known, "windows.yaml")
+    for key in ("users", "told_of_break_glass"):
+        yield from _nowhere("maintenance", ("before", key), getattr(policy.before, key), groups, "contacts.yaml")
+
+
 def _windows(sections: Sections) -> Iterator[Fault]:
     planned, cadences = sections["windows"].planned, sections["cadences"]
     for name, window in planned.items():
@@ -251,6 +268,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Sections], Iterator[Fault]]], ...
     (("cadences", "procedures"), _named_procedures("cadences")),
     (("cadences", "procedures"), _cadences),
     (("windows", "cadences"), _windows),
+    (("maintenance", "windows", "contacts", "hosts", "cadences"), _maintenance),
     (("morning", "thresholds"), _trend),
     (("ladders", "contacts"), _ladder_contacts),
     (("contacts",), _groups),

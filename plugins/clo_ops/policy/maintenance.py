@@ -8,12 +8,14 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from clo_ops.policy.base import Cited, Flag, Frozen, Model, Positive, Text, Texts
+from clo_ops.policy.base import Cited, Count, Flag, Frozen, Model, Positive, Text, Texts
 from clo_ops.policy.cache import Cache
 from clo_ops.policy.units import Bytes, Duration, Number, refuse
 from clo_ops.policy.upkeep import Indexes, Statistics
 
 Kind = Literal["statistics", "vacuum", "indexes", "retention", "cache", "logs"]
+FreezeDay = Literal["payment", "determination", "month end", "clock change"]
+Authorised = Literal["manager", "system administrator"]
 Level = Literal["L0", "L1", "L2", "L3", "L4"]
 
 
@@ -59,10 +61,43 @@ class PaceTerms(Cited):
 
 
 class Duty(Cited):
-    """One kind of maintenance. Until ``apply`` says true, a run on schedule shows its plan and changes nothing."""
+    """One kind of maintenance. Until ``apply`` says true, a run on schedule shows its plan and changes nothing.
+
+    ``rollback`` is how what it did is taken back, in a sentence a person can follow (L398).
+    """
 
     apply: Flag
+    rollback: Text
     windows: Annotated[tuple[Text, ...], Field(description="names of planned windows, of windows.yaml")] = ()
+
+
+class Freeze(Cited):
+    """Days on which a planned window needs an approval of its own (D33), and as many before one of them."""
+
+    on: tuple[FreezeDay, ...]
+    days_ahead: Count
+    approver: Authorised
+
+
+class Approvals(Cited):
+    """Which users of Airflow may approve as whom. Each has to be able to log in, or nobody can approve."""
+
+    manager: Texts
+    system_administrator: Texts
+
+    def users(self, authority: str) -> tuple[str, ...]:
+        """Who may approve what ``authority`` has to: after hours an administrator is enough, and a manager will do."""
+        if authority == "manager":
+            return self.manager
+        return tuple(dict.fromkeys((*self.system_administrator, *self.manager)))
+
+
+class Before(Cited):
+    """Windows before which a backup is always taken; before the others a fresh verified one will do (L397, D55)."""
+
+    take_backup: tuple[Text, ...]
+    users: Text
+    told_of_break_glass: Text
 
 
 class LockTerms(Cited):
@@ -77,6 +112,9 @@ class Maintenance(Model):
     gate: GateTerms
     pace: PaceTerms
     lock: LockTerms
+    freeze: Freeze
+    approvals: Approvals
+    before: Before
     duties: Annotated[Mapping[Kind, Duty], *Frozen]
     statistics: Statistics
     indexes: Indexes

@@ -1,0 +1,29 @@
+"""What is done on Mondays and in the windows, in its order (D04): one routine, each caller with its own limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from clo_ops.orchestration import cache, upkeep
+from clo_ops.policy.maintenance import Kind
+
+if TYPE_CHECKING:
+    from clo_ops.findings import Finding
+    from clo_ops.orchestration.run import Run
+
+Work = Callable[["Run"], "list[Finding]"]
+
+# Vacuum is part of the statistics' way; what a window does not allow is left out by the gate.
+DUTIES: dict[Kind, tuple[Work, ...]] = {
+    "statistics": (upkeep.statistics,),
+    "indexes": (upkeep.indexes,),
+    "cache": (cache.expired_entries, cache.cache_memory),
+}
+
+
+def duties_of(run: Run, window: str) -> dict[Kind, tuple[Work, ...]]:
+    """The duties of a planned window, by policy; in an emergency those the form chooses."""
+    chosen = run.params.get("duties") or []
+    wanted = {kind for kind, duty in run.policy.maintenance.duties.items() if window in duty.windows}
+    return {kind: work for kind, work in DUTIES.items() if kind in (chosen if window == "emergency" else wanted)}

@@ -1,0 +1,229 @@
+"""The steps of the page ``maintenance`` that are no procedures: what is planned, who approves it, what a person did.
+
+Approval is a Required Action of Airflow: who clicked is who approved. Silence decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import BaseOperator, Param
+from airflow.sdk.exceptions import AirflowSkipException
+
+from clo_ops.findings import CouldNotCheck
+from clo_ops.findings.plans import Effect, Outcome
+from clo_ops.ledger import LedgerConflict
+from clo_ops.orchestration.authorisation import (
+    approval_of,
+    ask,
+    by_hand,
+    changes,
+    may_approve,
+    works,
+)
+from clo_ops.orchestration.escalate import run_link
+from clo_ops.orchestration.occasion import APPLY, PLAN, USUAL, WORK, is_emergency, occasion
+from clo_ops.orchestration.procedure import open_run
+from clo_ops.orchestration.windows import RED
+from clo_ops.rules.maintenance import expected_time
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from clo_ops.ledger import ApprovalRow
+    from clo_ops.orchestration.run import Run
+
+APPROVE, REFUSE = "Approve", "Refuse"
+MADE, BACK, NOT_MADE = "Made", "Rolled back", "Not made"
+# The longest an approval or a change by hand is waited for; an emergency's window ends earlier by its own terms.
+PATIENCE = timedelta(hours=12)
+OF_CHANGE = {MADE: Outcome.APPLIED, BACK: Outcome.FAILED, NOT_MADE: Outcome.SKIPPED}
+PLANNED_PAGE = """### What is planned
+
+Makes the plans of an emergency, or of a window on a day that needs an approval, and asks for it; nothing is changed.
+A critical change is let through at once and told at once. Red means: the form says too little, or nobody answered."""
+APPROVED_PAGE = """### Who approves it?
+
+Somebody of the policy's `approvals` says so in Required Actions, and never the one who asked. The approval holds for
+the plans named by their hashes; what is not in them is not done. Nobody answering approves nothing."""
+CHANGE_PAGE = """### What became of the change made by hand?
+
+Make it now, then say here whether it was made, rolled back, or not made, with a note. Skipped where there is none."""
+
+
+def form() -> dict[str, Param]:
+    """A run by hand: a planned window's plan, an emergency, or the review of a change that was made at once."""
+    works_as = {USUAL: "Only the plan", APPLY: "Apply it, inside its window", PLAN: "Only the plan, in any case"}
+    kinds = {"statistics": "Statistics and vacuum", "indexes": "Indexes", "retention": "Retention", "cache": "Cache"}
+    return {
+        WORK: Param(USUAL, type="string", title="A window by hand", enum=list(works_as), values_display=works_as),
+        "reason": _text("Emergency: why, and why now"),
+        "critical": Param(False, type="boolean", title="Emergency: critical, at once; reviewed afterwards"),
+        "change": _text("Emergency: the change a person makes", format="multiline"),
+        "rollback": _text("Emergency: how that change is taken back", format="multiline"),
+        "duties": Param(
+            [],
+            type="array",
+            title="Emergency: duties to carry out",
+            examples=list(kinds),
+            values_display=kinds,
+            items={"enum": list(kinds)},
+        ),
+        "review": Param(None, type=["null", "integer"], title="Review: number of the change", minimum=1),
+        "review_note": _text("Review: what was looked at and found", format="multiline"),
+    }
+
+
+def _text(title: str, **more: Any) -> Param:
+    return Param("", type=["null", "string"], title=title, **more)
+
+
+class PlanOperator(BaseOperator):
+    """Plans what needs an approval and asks for it. Raises ConfigurationError where the form says too little."""
+
+    ui_color = "#f7efd6"
+
+    def execute(self, context: Mapping[str, Any]) -> str:
+        with open_run(context, self.task_id) as run:
+            if not works(run):
+                raise AirflowSkipException("this run is of reviews and notices")
+            asked = ask(run, datetime.now(UTC))
+        if asked is None:
+            return "nobody needs to approve it"
+        self.log.info("change %s, %s: %s", asked.id, asked.kind, asked.hash)
+        return f"change {asked.id}: {asked.kind}, {asked.authority}, work {asked.hash}"
+
+
+class ApprovalOperator(HITLOperator):
+    """Asks those who may approve; skipped where nobody has to.
+
+    Raises CouldNotCheck, so that it is asked again, where the one who clicked may not approve it.
+    """
+
+    ui_color = "#efe3f6"
+
+    def __init__(self, **kwargs: Any) -> None:
+        note = Param("", type=["null", "string"], title="Note", format="multiline")
+        texts = {"subject": "to be rendered when it is asked", "response_timeout": PATIENCE, "params": {"note": note}}
+        super().__init__(options=[APPROVE, REFUSE], doc_md=APPROVED_PAGE, **{**texts, **kwargs})
+
+    def execute(self, context: Mapping[str, Any]) -> None:
+        with open_run(context, self.task_id) as run:
+            approval = approval_of(run)
+            if approval is None or approval.decision:
+                raise AirflowSkipException("nobody needs to approve it")
+            self.subject = f"Change {approval.id}: {approval.authority} approves? {approval.reason}"[:250]
+            self.body = story(run, approval)
+            self.assigned_users = [{"id": user, "name": user} for user in may_approve(run, approval)]
+            if not is_emergency(run) and (mine := occasion(run)):
+                self.response_timeout = max(mine.ends - datetime.now(UTC), timedelta(minutes=1))
+        super().execute(cast("Context", context))
+
+    def execute_complete(self, context: Mapping[str, Any], event: Mapping[str, Any]) -> str:
+        if "error" in event:
+            return "nobody answered"
+        answer = super().execute_complete(cast("Context", context), dict(event))
+        with open_run(context, self.task_id) as run:
+            return decide(
+                run, answer["chosen_options"][0], who(answer), (answer["params_input"] or {}).get("note") or ""
+            )
+
+
+def who(answer: Mapping[str, Any]) -> str:
+    """The user of Airflow who clicked; Airflow itself says so, the form cannot."""
+    user = answer.get("responded_by_user") or {}
+    return str(user.get("name") or user.get("id") or "")
+
+
+def decide(run: Run, option: str, by: str, note: str) -> str:
+    """Puts the decision on record. Raises CouldNotCheck, so that it is asked again, where ``by`` may not decide it."""
+    approval = approval_of(run)
+    if approval is None:
+        raise CouldNotCheck("there is nothing to approve on record")
+    if by not in may_approve(run, approval):
+        raise CouldNotCheck(
+            f"{by or 'nobody known'} answered, and may not decide what {approval.requester} asked for",
+            allowed=f"one of {', '.join(may_approve(run, approval)) or 'nobody'} (maintenance.yaml, approvals)",
+            next_step="it is asked again; somebody else answers",
+        )
+    if approval.decision:
+        return f"{approval.decision} by {approval.decided_by} already"
+    decision = "approved" if option == APPROVE else "refused"
+    try:
+        row = run.ledger.decide(approval.id, decision, by, datetime.now(UTC), note)
+    except LedgerConflict as error:
+        raise CouldNotCheck(str(error)) from error
+    return f"{row.decision} by {row.decided_by}"
+
+
+def story(run: Run, approval: ApprovalRow) -> str:
+    """What would be done, as Markdown; what came from outside is shown as it is written."""
+    from clo_ops.ledger.plans import work_of
+
+    lines = [f"**{_code(approval.requester)} asks:** {_code(approval.reason)}", ""]
+    for plan in work_of(run.ledger.plans_of(run.ledger_run)):
+        steps = [one.step for one in plan.steps]
+        if steps:
+            lines += [f"**{plan.kind}**, {expected_time(steps)}, plan `{plan.hash[:12]}`", ""]
+            lines += [f"- {_code(step.statement)}: {_code(step.why)}" for step in steps] + [""]
+    back = str(run.params.get("rollback") or "").strip()
+    lines += [f"**Taken back by:** {_code(back)}", ""] if back else []
+    return "\n".join([*lines, f"Work `{approval.hash}`. [The run]({run_link(run.dag_id, run.run_id)})"])
+
+
+def _code(text: str) -> str:
+    return f"`{' '.join(text.split()).replace('`', chr(39))}`" if text.strip() else "(nothing)"
+
+
+class ChangeOperator(HITLOperator):
+    """Waits for the person who makes the change by hand to say what became of it; skipped where there is none."""
+
+    ui_color = "#efe3f6"
+
+    def __init__(self, **kwargs: Any) -> None:
+        note = Param("", type=["null", "string"], title="Note: what was done and seen", format="multiline")
+        texts = {"subject": "to be rendered when it is asked", "response_timeout": PATIENCE, "params": {"note": note}}
+        super().__init__(options=[MADE, BACK, NOT_MADE], doc_md=CHANGE_PAGE, **{**texts, **kwargs})
+
+    def execute(self, context: Mapping[str, Any]) -> None:
+        with open_run(context, self.task_id) as run:
+            change, found = by_hand(run), run.ledger.findings(run.ledger_run)
+            ready = [one for one in found if one.procedure == "MW-04"]
+            if change is None or not changes(run):
+                raise AirflowSkipException("there is no change to be made by hand")
+            if not ready or any(one.status in RED for one in ready):
+                raise AirflowSkipException("what stands before a change is not in order: it is not to be made")
+            run.ledger.step_started(
+                run.ledger.keep_plan(run.ledger_run, change), change.steps[0].key, datetime.now(UTC)
+            )
+            self.subject = f"Make the change now: {change.steps[0].statement}"[:250]
+            self.body = f"{_code(change.steps[0].statement)}\n\nTaken back by: {_code(str(run.params.get('rollback')))}"
+            if mine := occasion(run):
+                self.response_timeout = max(mine.ends - datetime.now(UTC), timedelta(minutes=1))
+        super().execute(cast("Context", context))
+
+    def execute_complete(self, context: Mapping[str, Any], event: Mapping[str, Any]) -> str:
+        if "error" in event:
+            return "nobody said what became of it"
+        answer = super().execute_complete(cast("Context", context), dict(event))
+        option, note = str(answer["chosen_options"][0]), (answer["params_input"] or {}).get("note") or ""
+        with open_run(context, self.task_id) as run:
+            change, now = by_hand(run), datetime.now(UTC)
+            if change is None:
+                return option
+            number, key = run.ledger.keep_plan(run.ledger_run, change), change.steps[0].key
+            begun = next(
+                one.started_at
+                for row in run.ledger.plans_of(run.ledger_run)
+                for one in row.steps
+                if one.step.key == key
+            )
+            seconds = (now - begun).total_seconds() if begun else 0.0
+            said = f"{option} by {who(answer)}" + (f": {note}" if note else "")
+            if key not in run.ledger.applied_steps(number):
+                run.ledger.step_ended(number, key, Effect(OF_CHANGE[option], said, seconds), now)
+                run.ledger.plan_ended(number, "ended", now)
+        return said
