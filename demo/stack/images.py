@@ -100,7 +100,7 @@ def ensure(name: str, say: Callable[[str], None] = print) -> str:
     reason = engine.missing()
     if reason:
         raise NoImage(reason)
-    with _alone():
+    with alone():
         label = _label(name)
         if label == "" or (label is not None and label == recipe(name).digest()):
             return name
@@ -202,9 +202,9 @@ def _docker(*arguments: str, timeout: float = 60.0) -> str:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def alone(which: str = "images") -> Iterator[None]:
     """One at a time on this machine: two processes would build the same image twice."""
-    with (Path(tempfile.gettempdir()) / "clo-ops-images.lock").open("a") as lock:
+    with (Path(tempfile.gettempdir()) / f"clo-ops-{which}.lock").open("a") as lock:
         with suppress(OSError):
             Path(lock.name).chmod(0o666)
         fcntl.flock(lock, fcntl.LOCK_EX)
