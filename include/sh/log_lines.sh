@@ -3,7 +3,8 @@
 # bytes; then where the last look ended: inode, offset, how many first bytes it had seen and their cksum ("-" each for a
 # log looked at for the first time: it is read from its beginning, or as much of its end as may be read).
 # Prints, oldest first, for each file that has something new:
-#   segment <inode> <from> <bytes> <head bytes> <head cksum> <live|old> <how>    and after the line so many bytes
+#   segment <inode> <from> <bytes> <head bytes> <head cksum> <live|part|old> <how>   and after the line so many bytes
+# (old: to the end of a file that nobody writes any more; part: not to its end)
 # then: end <bytes left for the next look> <lost|whole>       or instead of it all: no_log <why>
 LC_ALL=C
 export LC_ALL
@@ -17,21 +18,24 @@ over=0 lost=whole
 
 # $1 file, $2 its size, $3 from, $4 live|old, $5 how: a part of a plain file.
 hand_over() {
-  count=$(least $(($2 - $3)) "$left")
+  count=$(least $(($2 - $3)) "$left") kind=$4
   over=$((over + $2 - $3 - count)) left=$((left - count))
   [ "$count" -gt 0 ] || [ "$4" = live ] || return 0
+  [ "$4" = live ] || [ $(($3 + count)) -eq "$2" ] || kind=part
   head=$(least $(($3 + count)) 256)
-  echo "segment $(stat -c %i "$1") $3 $count $head $(first "$1" "$head") $4 $5"
+  echo "segment $(stat -c %i "$1") $3 $count $head $(first "$1" "$head") $kind $5"
   tail -c "+$(($3 + 1))" <"$1" | head -c "$count"
 }
 
 # $1 a compressed file, $2 from: what is behind that, unpacked.
 hand_over_packed() {
-  size=$(unpacked "$1" | wc -c)
-  count=$(least $((size - $2)) "$left")
-  over=$((over + size - $2 - count)) left=$((left - count))
+  long=$(unpacked "$1" | wc -c)
+  count=$(least $((long - $2)) "$left") kind=old
+  over=$((over + long - $2 - count)) left=$((left - count))
   [ "$count" -gt 0 ] || return 0
-  echo "segment $(stat -c %i "$1") $2 $count 0 4294967295 old unpacked"
+  [ $(($2 + count)) -eq "$long" ] || kind=part
+  head=$(least $(($2 + count)) 256)
+  echo "segment $(stat -c %i "$1") $2 $count $head $(unpacked "$1" | head -c "$head" | cksum | cut -d ' ' -f 1) $kind unpacked"
   unpacked "$1" | tail -c "+$(($2 + 1))" | head -c "$count"
 }
 
@@ -41,8 +45,10 @@ siblings() {
   find "$folder/" -maxdepth 1 -type f -name "$rotated" ! -name "$(basename "$path")" -printf '%T@ %p\n' | sort -n | cut -d ' ' -f 2-
 }
 
-# Whether $1 is the file the last look ended in, moved aside, copied or compressed.
+# Whether $1 is the file the last look ended in, moved aside, copied or compressed. An inode alone tells nothing, it is
+# given to the next file; only where nothing was seen of the file there is nothing better.
 is_the_old() {
+  if [ "$seen" -eq 0 ]; then [ "$(stat -c %i "$1")" = "$inode" ]; return; fi
   case $1 in
     *.gz) [ "$(unpacked "$1" | head -c "$seen" | cksum | cut -d ' ' -f 1)" = "$sum" ] ;;
     *) [ "$(wc -c <"$1")" -ge "$offset" ] && [ "$(first "$1" "$seen")" = "$sum" ] ;;
@@ -70,8 +76,7 @@ else
         *.gz) hand_over_packed "$one" 0 ;;
         *) hand_over "$one" "$(wc -c <"$one")" 0 old between ;;
       esac
-    # With nothing seen of it any file would do; then only its inode tells it.
-    elif { [ "$seen" -gt 0 ] && is_the_old "$one"; } || [ "$(stat -c %i "$one")" = "$inode" ]; then
+    elif is_the_old "$one"; then
       found=$one
       case $one in
         *.gz) hand_over_packed "$one" "$offset" ;;

@@ -103,7 +103,7 @@ class LogDays(Store):
         """The first day on record of each log."""
         with self.transaction() as connection:
             query = select(DAYS.c.source, func.min(DAYS.c.day)).group_by(DAYS.c.source)
-            return {str(source): day for source, day in connection.execute(query).tuples()}
+            return {str(source): day for source, day in connection.execute(query)}
 
     def forget_log_days(self, before: date) -> int:
         """Remove the days before this one, and the signatures met on none that is left; how many rows went."""

@@ -50,7 +50,7 @@ class _Segment:
     length: int
     head: int
     checksum: str
-    live: bool
+    ended: bool
 
 
 def read_on(
@@ -92,7 +92,7 @@ def _segment(said: str) -> _Segment:
     if len(words) != FIELDS - 1 or not all(word.isdigit() for word in words[:5]):
         raise Unreachable(Reach.OTHER, f"the script said {said[:80]!r}")
     inode, start, length, head, checksum, kind, _ = words
-    return _Segment(inode, int(start), int(length), int(head), checksum, kind == "live")
+    return _Segment(inode, int(start), int(length), int(head), checksum, kind == "old")
 
 
 def _position(segment: _Segment, offset: int) -> LogPosition:
@@ -113,7 +113,7 @@ def _feed(stream: Stream, reader: Reader, segment: _Segment) -> int:
         if len(rest) > LONGEST:
             reader.feed([rest])
             taken, rest = taken + len(rest), b""
-    if rest and not segment.live:
+    if rest and segment.ended:
         reader.feed([rest])
         taken += len(rest)
     return taken
