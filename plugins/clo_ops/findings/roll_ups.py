@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 Source = Literal["measured", "imported"]
@@ -38,3 +38,30 @@ class RollUp:
     critical_level: float | None
     above_critical: timedelta | None
     source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastDay:
+    """What was forecast on the day ``made_for`` of the day ``target``: the mean of a series' hours' ``statistic``.
+
+    ``low`` to ``high`` was to hold it; ``naive`` is what it would be if nothing changed. ``came`` is None until the day
+    is over.
+    """
+
+    procedure: str
+    metric: str
+    labels: Mapping[str, str]
+    unit: str
+    statistic: str
+    made_for: date
+    target: date
+    verdict: str
+    expected: float
+    low: float
+    high: float
+    naive: float
+    came: float | None = None
+
+    @property
+    def ahead(self) -> int:
+        return (self.target - self.made_for).days

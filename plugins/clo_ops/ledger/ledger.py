@@ -8,6 +8,7 @@ from clo_ops.ledger.approvals import Approvals
 from clo_ops.ledger.archive import Archives
 from clo_ops.ledger.attendance import Attendance
 from clo_ops.ledger.backups import Backups
+from clo_ops.ledger.forecasts import Forecasts
 from clo_ops.ledger.incident_record import IncidentRecord
 from clo_ops.ledger.incidents import Incidents
 from clo_ops.ledger.log_days import LogDays
@@ -33,6 +34,7 @@ class Ledger(
     Archives,
     Rebuilds,
     RollUps,
+    Forecasts,
     LogDays,
 ):
     """``Ledger(url_or_engine, client_name="clo_ops")``; a context manager, else call ``close()``.

@@ -25,6 +25,7 @@ from clo_ops.rules.distribution import value_of
 DAY = timedelta(days=1)
 # So that a chunk stays far below the statement timeout: a day of a thousand series in samples of five minutes.
 METRICS_AT_ONCE = 5
+SAMPLES_AT_ONCE = 20_000
 FIGURES = [one for one in schema.hourly.c if one.name != "series_id"]
 
 
@@ -38,6 +39,18 @@ def note_due(connection: Connection, rows: Iterable[tuple[str, datetime]]) -> No
 def _days(at: datetime) -> tuple[date, ...]:
     """A sample of the day's last hour speaks into the next day."""
     return (at.date(), at.date() + DAY) if at.hour == 23 else (at.date(),)
+
+
+def _whole_days(samples: Iterable[Measurement]) -> Iterator[list[Measurement]]:
+    """As many days at once as make a good transaction."""
+    kept: list[Measurement] = []
+    for one in samples:
+        if len(kept) >= SAMPLES_AT_ONCE and one.at.astimezone(UTC).date() != kept[-1].at.astimezone(UTC).date():
+            yield kept
+            kept = []
+        kept.append(one)
+    if kept:
+        yield kept
 
 
 def _roll_up(row: RowMapping) -> RollUp:
@@ -115,20 +128,21 @@ class RollUps(Store):
         we measured an hour ourselves, whichever speaks for more of it stands. The samples themselves are not kept.
         """
         done = Rolled()
-        for day, of_day in groupby(samples, key=lambda one: one.at.astimezone(UTC).date()):
-            done += self._import_day(day, list(of_day), terms)
+        for days in _whole_days(samples):
+            done += self._import_days(days, terms)
         return done
 
-    def _import_day(self, day: date, samples: Sequence[Measurement], terms: Rolling) -> Rolled:
-        begin, metrics = _midnight(day), sorted({one.name for one in samples})
+    def _import_days(self, samples: Sequence[Measurement], terms: Rolling) -> Rolled:
+        begin, end = (_midnight(one.at.astimezone(UTC).date()) for one in (samples[0], samples[-1]))
+        metrics = sorted({one.name for one in samples})
         with self.transaction() as connection:
             lock(connection, "roll-up")
             connection.execute(text(rolling.SAMPLES))
             connection.execute(text(rolling.ARRIVALS))
             _copy(connection, samples)
-            span = _span(begin, begin + DAY, begin + DAY, metrics, terms)
+            span = _span(begin, end + DAY, end + DAY, metrics, terms)
             hours = _make(connection, "clo_ops_arrivals", span, "imported")
-        return Rolled(1, hours, frozenset(metrics))
+        return Rolled((end - begin).days + 1, hours, frozenset(metrics))
 
     def hours(
         self, metric: str, since: datetime, until: datetime, labels: Mapping[str, str] | None = None

@@ -1,12 +1,15 @@
-"""Ask Prometheus, where a site has one (HTTP API, ``/api/v1/query``): what it knows now. No data is no answer."""
+"""Ask Prometheus, where a site has one (HTTP API, ``/api/v1/query``): what it knows now, and what it knew.
+
+No data now is no answer; no data then is a gap.
+"""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -15,7 +18,7 @@ from clo_ops.probes.exchange import Browser, NoReply, Reply
 from clo_ops.probes.reaching import nobody_answered
 from clo_ops.probes.targets import HostTarget, PrometheusTarget, WebTarget
 
-QUERY = "/api/v1/query"
+QUERY, RANGE = "/api/v1/query", "/api/v1/query_range"
 SHOWN = 160
 CONNECTING = 5.0  # seconds, of which the target's own timeout may allow fewer
 # File systems that are memory or somebody else's disk.
@@ -110,6 +113,42 @@ def host_resources(target: PrometheusTarget, host: HostTarget) -> Answer:
     return answer
 
 
+def past(
+    target: PrometheusTarget, host: HostTarget, since: datetime, until: datetime, step: timedelta
+) -> Iterator[Answer]:
+    """What Prometheus kept of the host's figures, day by day (UTC, oldest first), a sample every ``step``.
+
+    An answer holds one day of one figure, none where it knows none; silence and errors are unanswered.
+    """
+    with Browser(_web(target)) as browser:
+        for begin in _days(since, until):
+            end = min(begin + timedelta(days=1), until) - timedelta(microseconds=1)
+            for one in RESOURCES:
+                query = one.query.replace("INSTANCE", json.dumps(host.address or host.name))
+                answer = _ranged(browser, replace(one, query=query), begin, end, step)
+                yield _of_host(answer, host)
+
+
+def _days(since: datetime, until: datetime) -> Iterator[datetime]:
+    begin = since.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    while begin < until:
+        yield begin
+        begin += timedelta(days=1)
+
+
+def _ranged(browser: Browser, wanted: Resource, begin: datetime, end: datetime, step: timedelta) -> Answer:
+    asked = {"query": wanted.query, "start": begin.timestamp(), "end": end.timestamp(), "step": step.total_seconds()}
+    data, problem = _data(browser.ask("GET", f"{RANGE}?{urlencode(asked)}"))
+    if not problem and data.get("resultType") != "matrix":
+        problem = f"the result is a {data.get('resultType')}, not a matrix"
+    if problem:
+        return nobody_answered([f"{wanted.name} of {begin:%Y-%m-%d}"], browser.target, f"query {wanted.query}", problem)
+    found = (
+        _one({"metric": series["metric"], "value": value}) for series in data["result"] for value in series["values"]
+    )
+    return Answer.of(_measured(one, wanted) for one in found if math.isfinite(one.value))
+
+
 def _of_host(answer: Answer, host: HostTarget) -> Answer:
     named = [
         Measurement(one.name, one.value, one.unit, one.at, {**one.labels, "host": host.name}, one.detail)
@@ -141,15 +180,20 @@ def _measured(one: Series, wanted: Resource) -> Measurement:
 
 def _series(reply: Reply | NoReply) -> tuple[list[Series], str]:
     """The series of an instant vector or scalar, or why there is none."""
+    data, problem = _data(reply)
+    return ([], problem) if problem else _vector(str(data.get("resultType")), data.get("result") or [])
+
+
+def _data(reply: Reply | NoReply) -> tuple[dict[str, Any], str]:
+    """What Prometheus answered, or why it did not."""
     if isinstance(reply, NoReply):
-        return [], reply.reason
+        return {}, reply.reason
     answer = reply.json()
     if not isinstance(answer, dict) or "status" not in answer:
-        return [], f"HTTP {reply.status}, not an answer of Prometheus"
+        return {}, f"HTTP {reply.status}, not an answer of Prometheus"
     if answer["status"] != "success":
-        return [], f"HTTP {reply.status}, {str(answer.get('error'))[:SHOWN]}"
-    data = answer.get("data") or {}
-    return _vector(str(data.get("resultType")), data.get("result") or [])
+        return {}, f"HTTP {reply.status}, {str(answer.get('error'))[:SHOWN]}"
+    return answer.get("data") or {}, ""
 
 
 def _vector(kind: str, result: list[Any]) -> tuple[list[Series], str]:
