@@ -25,6 +25,7 @@ FOR_TESTS = {
     "docker.io": "/usr/sbin/dockerd",
     "docker-compose": "/usr/bin/docker-compose",
     "mmdebstrap": "/usr/bin/mmdebstrap",
+    "pgbackrest": "/usr/bin/pgbackrest",
     "prometheus": "/usr/bin/promtool",
     "prometheus-alertmanager": "/usr/bin/amtool",
     # WeasyPrint draws PDF through these; without them a report says that its PDF is missing.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from clo_ops.findings import Answer, Finding, Measurement, Severity
 from clo_ops.ledger import BackupRow
 from clo_ops.orchestration.run import Run
-from clo_ops.probes import backups
+from clo_ops.probes import backups, pgbackrest
 from clo_ops.rules import backup_days, rotation, verification
 from clo_ops.rules import backups as backup_rules
 from clo_ops.rules.rereading import Remembered
@@ -106,6 +106,7 @@ def _vanished(run: Run, known: dict[str, BackupRow], there: frozenset[str]) -> l
     lost = [row for path, row in sorted(known.items()) if path not in there and row.status == "success"]
     for row in lost:
         run.ledger.record_backup(replace(row, present=False))
+    lost = [row for row in lost if not row.path.startswith(pgbackrest.PREFIX)]  # pgBackRest expires its own
     expected = "every backup on record, until rotation removes it"
     action = "Find out who or what removed it; restore it from a second copy if there is one."
     return [

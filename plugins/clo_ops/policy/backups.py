@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from clo_ops.policy.base import Cited, Flag, Positive, Text
+from clo_ops.policy.base import Cited, Flag, Model, Positive, Text, Texts
 from clo_ops.policy.units import Duration, Percent, as_text, refuse
 
 ArchiveFormat = Literal["custom", "directory"]
@@ -32,6 +32,15 @@ class Taking(Cited):
     timeout: Duration
 
 
+class PgBackRestTerms(Model):
+    """pgBackRest's own program, which verifies what its report in the repository names: ``options`` such as its
+    configuration, and how long one look at a whole stanza may take."""
+
+    program: Text
+    options: Texts = ()
+    within: Duration
+
+
 class Verification(Cited):
     """Every backup is read whole within ``read_within``; a run starts no new one after ``spend_at_most``.
 
@@ -45,6 +54,7 @@ class Verification(Cited):
     shrink_percent: Percent
     shrink_from_rows: Positive
     look_back: Duration
+    pgbackrest: PgBackRestTerms
 
     @model_validator(mode="after")
     def _reads_at_least_daily_shares(self) -> Self:

@@ -1,7 +1,7 @@
 """ED-04: how deep each backup of the repository is proven, without a restore (manual L79; D21, T9-T11).
 
 L0 it is there, whole by its size and not from the future; L1 its bytes have the SHA-256 of its manifest; L2 every byte
-decodes. A backup without a manifest can only be L2, one of pgBackRest only what pgBackRest reports of it.
+decodes. A backup without a manifest can only be L2, one of pgBackRest is what pgBackRest says of it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from time import monotonic
 from clo_ops.findings import Answer, Measurement, Unanswered
 from clo_ops.policy.backups import Verification
 from clo_ops.policy.morning import Backups
-from clo_ops.probes.backup_catalogue import Entry, entries
+from clo_ops.probes.backup_catalogue import ALONE, Entry, entries
+from clo_ops.probes.backup_entries import Backup
 from clo_ops.probes.backup_faults import examine, of_newest, unread_fault
-from clo_ops.probes.backup_files import BackupFiles, Unlistable
+from clo_ops.probes.backup_files import BackupFiles, StoredFile, Unlistable
 from clo_ops.probes.backup_reading import BackupReader, Reading
 from clo_ops.probes.backup_streams import Stalled
-from clo_ops.probes.pgbackrest import PgBackRestBackup, read_info
+from clo_ops.probes.pgbackrest import read_info
+from clo_ops.probes.pgbackrest_reports import Report, reports
 from clo_ops.probes.reaching import nobody_answered
 from clo_ops.probes.targets import BackupRepository
 from clo_ops.rules.rereading import Candidate, Remembered, due
@@ -106,14 +108,15 @@ class _Round:
         readable = {one.path: self._candidate(one) for one in ours if one.stored and not unread_fault(one, now)[0]}
         wanted = list(readable.values()) if only is not None else due(list(readable.values()), self.terms, self.at)
         readings = self._read({one.path: one for one in ours}, wanted)
-        self._measure("backup.count", len(ours), "count")
+        reported: list[str] = []
         for one in ours:
             self._judge(one, readable.get(one.path), readings.get(one.path))
         if only is None:
             for report in (one for one in found if one.report):
-                self._reported(report)
+                reported += self._reported(report)
+        self._measure("backup.count", len(ours) + len(reported), "count")
         self.taken.extend(of_newest(ours, str(self.files)))
-        paths = frozenset(one.path for one in found if one.stored is not None)
+        paths = frozenset([*(one.path for one in found if one.stored is not None), *reported])
         return Verified(Answer.of(self.taken, self.open), self.proofs, listed=True, paths=paths)
 
     def _candidate(self, one: Entry) -> Candidate:
@@ -192,27 +195,43 @@ class _Round:
         labels = {"level": f"L{level}"} | ({"fault": fault} if fault else {})
         self._measure("backup.verified", 0 if fault else 1, "bool", one, detail, **labels)
 
-    def _reported(self, one: Entry) -> None:
-        """pgBackRest's backups are in a repository of its own: what can be told is what it tells."""
+    def _reported(self, one: Entry) -> list[str]:
+        """pgBackRest's backups are in a repository of its own: it tells of them, and verifies them itself."""
         try:
             listed, wrong = read_info(self.files.head(one.path, REPORT_LIMIT) or b"")
         except ValueError as error:
             self._verified(one, 0, "decode", str(error))
-            return
+            return []
         for words in wrong:
             self._verified(one, 0, "incomplete", words)
-        for backup in listed:
-            self._of_pgbackrest(backup)
+        told = reports(listed, self.known, self.terms, at=self.at)
+        for report in told:
+            self._of_pgbackrest(report)
+        return [report.backup.path for report in told]
 
-    def _of_pgbackrest(self, backup: PgBackRestBackup) -> None:
-        labels = {"repository": str(self.files), "path": backup.path}
-        detail = f"{backup.kind} of {backup.ended:%Y-%m-%d %H:%M} UTC, by pgBackRest's own report"
-        fault = {"fault": "decode"} if backup.error else {}
-        value = 0 if backup.error else 1
-        self.taken += [
-            Measurement("backup.verified", value, "bool", self._now(), labels | {"level": "L0"} | fault, detail),
-            Measurement("backup.depth", 0, "count", self._now(), labels, detail),
-        ]
+    def _of_pgbackrest(self, told: Report) -> None:
+        """One that is whole is remembered, and not read again without need."""
+        backup, now = told.backup, self._now()
+        stored = StoredFile(backup.path, backup.size, backup.ended)
+        entry = Entry(Backup(backup.path, backup.size, None, ALONE), stored)
+        if told.could_not:
+            self._unanswered(entry, told.could_not)
+        self._verified(entry, 2 if told.fault else told.level, told.fault, told.detail)
+        self._measure("backup.depth", 0 if told.fault else told.level, "count", entry, told.detail)
+        last = now if told.read else told.read_at
+        if last is not None and not told.fault:
+            self._measure("backup.read.age", max(0.0, (self.at - last).total_seconds()), "s", entry)
+        if told.read:
+            failure = f"{told.fault}: {told.detail}" if told.fault else ""
+            proof = Proof(
+                entry,
+                levels=() if failure else (0, 1, 2),
+                read_at=None if failure else now,
+                failed_at=now if failure else None,
+                failure=failure,
+            )
+            self.proofs.append(proof)
+            self.proven(proof)
 
     def _measure(
         self, name: str, value: float, unit: str, one: Entry | None = None, detail: str = "", **more: str

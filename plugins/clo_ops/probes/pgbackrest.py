@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+PREFIX = "pgbackrest:"  # of the path a backup in pgBackRest's own repository goes by
+
 
 @dataclass(frozen=True, slots=True)
 class PgBackRestBackup:
-    """One backup of a stanza. ``error``: pages failed their checksum, None where it does not say (before 2.36)."""
+    """One backup of a stanza. ``error``: pages failed their checksum, None where it does not say (before 2.36).
+    ``wal`` are the first and the last segment it needs, empty where it needs none."""
 
     stanza: str
     label: str
@@ -19,10 +22,11 @@ class PgBackRestBackup:
     ended: datetime
     size: int
     error: bool | None
+    wal: tuple[str, str] = ("", "")
 
     @property
     def path(self) -> str:
-        return f"pgbackrest:{self.stanza}/{self.label}"
+        return f"{PREFIX}{self.stanza}/{self.label}"
 
 
 def read_info(raw: bytes) -> tuple[list[PgBackRestBackup], list[str]]:
@@ -41,7 +45,7 @@ def read_info(raw: bytes) -> tuple[list[PgBackRestBackup], list[str]]:
 
 
 def _backup(stanza: dict[str, Any], backup: dict[str, Any]) -> PgBackRestBackup:
-    moments = backup["timestamp"]
+    moments, archive = backup["timestamp"], backup.get("archive") or {}
     return PgBackRestBackup(
         stanza=str(stanza["name"]),
         label=str(backup["label"]),
@@ -50,4 +54,5 @@ def _backup(stanza: dict[str, Any], backup: dict[str, Any]) -> PgBackRestBackup:
         ended=datetime.fromtimestamp(moments["stop"], UTC),
         size=int(backup["info"]["size"]),
         error=backup.get("error"),
+        wal=(str(archive.get("start") or ""), str(archive.get("stop") or "")),
     )

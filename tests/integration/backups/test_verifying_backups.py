@@ -381,8 +381,10 @@ PGBACKREST = [
 def test_pgbackrests_report_is_told_as_what_it_is(repository, folder, put, night):
     put(night)
     (folder / "info").write_text(json.dumps(PGBACKREST))
-    found = looked(repository)
+    absent = TERMS.pgbackrest.model_copy(update={"program": "no-such-pgbackrest"})
+    found = looked(repository, terms=TERMS.model_copy(update={"pgbackrest": absent}))
     depth = found.answer.first("backup.depth", path="pgbackrest:main/20260322-020001F")
     assert depth.value == 0
-    assert "by pgBackRest's own report" in depth.detail
+    assert "by pgBackRest's own report and no deeper: the program no-such-pgbackrest cannot be run" in depth.detail
+    assert not found.answer.unanswered
     assert only_failure(judged(found)).subject == "pgbackrest:main/20260323-020001F"
