@@ -3,7 +3,7 @@
 -- columns: who text, since timestamptz
 -- privilege: pg_monitor to see the names of other roles' sessions
 -- access: read-only
-select format('%s (pid %s)', coalesce(nullif(a.application_name, ''), 'a session'), l.pid) as who, a.backend_start as since
+select coalesce(nullif(a.application_name, ''), 'a session') || ' (pid ' || l.pid || ')' as who, a.backend_start as since
   from pg_locks l left join pg_stat_activity a on a.pid = l.pid
  where l.locktype = 'advisory' and l.granted and l.objsubid = 1
    and l.database = (select oid from pg_database where datname = current_database())

@@ -5,13 +5,13 @@
 -- access: read-only
 select age_seconds, who, state
   from (select extract(epoch from clock_timestamp() - xact_start)::double precision as age_seconds,
-               format('%s (%s, pid %s)', coalesce(nullif(application_name, ''), 'a session'), usename, pid) as who,
+               coalesce(nullif(application_name, ''), 'a session') || ' (' || usename || ', pid ' || pid || ')' as who,
                coalesce(state, 'hidden') as state
           from pg_stat_activity
          where datname = current_database() and xact_start is not null and pid <> pg_backend_pid()
            and backend_type = 'client backend'
         union all
-        select extract(epoch from clock_timestamp() - prepared)::double precision, format('prepared transaction %s of %s', gid, owner),
+        select extract(epoch from clock_timestamp() - prepared)::double precision, 'prepared transaction ' || gid || ' of ' || owner,
                'prepared'
           from pg_prepared_xacts
          where database = current_database()) as open_ones

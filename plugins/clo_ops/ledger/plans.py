@@ -129,10 +129,16 @@ class Plans(Store):
             for row in plans
         ]
 
-    def left_over(self, kind: str, system: str) -> list[str]:
-        """Keys of what the newest plan that was carried out left over, or began and never ended, in its order."""
+    def left_over(self, kind: str, system: str, run: int | None = None) -> list[str]:
+        """Keys of what the newest plan that was carried out left over, or began and never ended, in its order.
+
+        Plans of ``run`` itself do not count: tried again, a run makes the plan it made before.
+        """
         newest = select(func.max(PLANS.c.id)).where(
-            PLANS.c.kind == kind, PLANS.c.system == system, PLANS.c.state != "planned"
+            PLANS.c.kind == kind,
+            PLANS.c.system == system,
+            PLANS.c.state != "planned",
+            PLANS.c.run_id.is_distinct_from(run),
         )
         unfinished = STEPS.c.outcome.is_(None) | (STEPS.c.outcome == Outcome.LEFT_OVER.value)
         query = select(STEPS.c.key).where(STEPS.c.plan_id == newest.scalar_subquery(), unfinished)

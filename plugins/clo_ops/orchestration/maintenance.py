@@ -223,7 +223,7 @@ def _expected(run: Run, plan: Plan) -> Plan:
     steps = tuple(
         step if step.seconds is not None else replace(step, seconds=usual.get(step.key)) for step in plan.steps
     )
-    return replace(plan, steps=steps).with_first(run.ledger.left_over(plan.kind, plan.system))
+    return replace(plan, steps=steps).with_first(run.ledger.left_over(plan.kind, plan.system, run.ledger_run))
 
 
 def _changed_since(run: Run, procedure: str, plan: Plan) -> Finding | None:

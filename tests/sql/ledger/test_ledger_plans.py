@@ -60,6 +60,7 @@ def test_left_over_is_what_the_newest_applied_plan_did_not_come_to(ledger, run, 
     ledger.step_ended(plan, "reindex a", Effect(Outcome.FAILED, "lock"), at)
     ledger.step_ended(plan, "reindex c", Effect(Outcome.LEFT_OVER, "no time"), at)
     assert ledger.left_over("indexes", "clo") == ["reindex b", "reindex c"], "one begun and never ended counts"
+    assert ledger.left_over("indexes", "clo", run) == [], "a run tried again makes the plan it made before"
     assert ledger.left_over("indexes", "other") == ledger.left_over("cache", "clo") == []
     newer = ledger.open_run("morning_startup", "next", at + MINUTE, "policy-1", "scheduled")
     ledger.keep_plan(newer, Plan("indexes", "clo", (step("z"),)))

@@ -61,7 +61,13 @@ def test_by_hand_the_form_offers_the_cadences_and_what_the_page_asks_for():
     assert set(dag.params) == {"reason", "cadence"}
     assert dag.params["cadence"] == "maintenance_emergency"
     offered = dag.params.get_param("cadence").schema["enum"]
-    assert offered == ["maintenance_weekly", "maintenance_monthly", "maintenance_emergency", "all"]
+    assert offered == [
+        "maintenance_weekly",
+        "maintenance_monthly",
+        "maintenance_emergency",
+        "maintenance_reviews",
+        "all",
+    ]
     assert page_of("reports_and_support").params["cadence"] == "all"
 
 

@@ -99,6 +99,7 @@ def test_the_monthly_window_supersedes_the_weekly_one_on_every_first_sunday_of_s
 
 def test_one_maintenance_run_on_a_first_sunday(policy: Policy) -> None:
     runs = [run for run in planned(policy, utc("2026-12-06"), utc("2026-12-07")) if run.dag == "maintenance"]
+    runs = [run for run in runs if run.cadence != "maintenance_reviews"]
     assert [(run.at, run.cadence) for run in runs] == [(utc("2026-12-06T02:00"), "maintenance_monthly")]
     assert runs[0].done_by == utc("2026-12-06T06:00")
 
@@ -116,6 +117,7 @@ def test_one_maintenance_run_on_a_first_sunday(policy: Policy) -> None:
         ("log_management_weekly", ["2026-12-04T11:00", "2026-12-11T11:00"]),
         ("reports_weekly", ["2026-12-04T14:00", "2026-12-11T14:00"]),
         ("maintenance_weekly", ["2026-12-13T02:00"]),
+        ("maintenance_reviews", [f"2026-12-{day:02d}T08:30" for day in range(1, 15)]),
         ("incident_response", []),
         ("maintenance_emergency", []),
     ],
