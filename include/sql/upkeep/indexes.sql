@@ -39,7 +39,6 @@ select c.oid::bigint as oid,
        pg_get_userbyid(c.relowner)::text as owner,
        coalesce(m.rolsuper
                 or pg_has_role(m.oid, c.relowner, 'USAGE')
-                or pg_has_role(m.oid, (select datdba from pg_database where datname = current_database()), 'USAGE')
                 or case when current_setting('server_version_num')::int >= 170000
                         then has_table_privilege(m.oid, t.oid, 'MAINTAIN') else false end, false) as may,
        coalesce(m.rolsuper or has_schema_privilege(m.oid, n.oid, 'USAGE'), false) as may_name

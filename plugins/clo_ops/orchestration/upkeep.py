@@ -1,4 +1,4 @@
-"""Statistics and indexes (WM-01, WM-02), the same on Mondays and in the windows: ask, choose, plan, apply, look again."""
+"""Statistics and indexes (WM-01, WM-02), the same in every window: ask, choose, plan, apply, look again."""
 
 from __future__ import annotations
 
