@@ -164,7 +164,7 @@ def test_session_cut_off_at_any_instant(sql, table, look, ledger, go, admin, in_
     cut = 0
     for _ in range(10):
         with in_a_thread(lambda: go(f"{table}_note", terms)) as said:
-            until(lambda: said or admin(REBUILDING))  # noqa: B023 - used within this round
+            until(lambda: said or admin(REBUILDING))
             time.sleep(random.uniform(0, 0.15))  # noqa: S311 - an instant, not a secret
             cut += len(admin(f"select pg_terminate_backend(pid) from ({REBUILDING}) x"))
         found = ours(look, ledger)
