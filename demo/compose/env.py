@@ -43,6 +43,7 @@ def settings(*, demo: bool) -> dict[str, str]:
         "AIRFLOW_JWT_SECRET": secrets.token_hex(64),
         "AIRFLOW_DB_PASSWORD": _word(),
         "AIRFLOW_OPERATOR_PASSWORD": secrets.token_urlsafe(12),
+        "AIRFLOW_MANAGER_PASSWORD": secrets.token_urlsafe(12),
         "LEDGER_DB_PASSWORD": _word(),
         "REDIS_PASSWORD": _word(),
         "REDIS_CACHE_PASSWORD": _word(),
@@ -92,6 +93,7 @@ def demo_connections(values: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         "clo_frontend": web["frontend"],
         "clo_worker": web["worker"],
         "clo_backups": {"conn_type": "generic", "extra": {"url": "file:///opt/airflow/backups"}},
+        "clo_archive": {"conn_type": "generic", "extra": {"url": "file:///opt/airflow/backups/archive"}},
         "clo_host_app1": {"conn_type": "generic", "extra": {"transport": "local", "logs": "/opt/airflow/demo/logs"}},
         "clo_prometheus": {"conn_type": "http", "host": "http://prometheus:9090"},
         "clo_smtp": {

@@ -21,3 +21,8 @@ GRANT EXECUTE ON FUNCTION audit_receipt(bigint, bigint, bigint, text, text, text
 
 -- What the backup job plants before a dump.
 GRANT INSERT ON backup_canary TO clo_backup;
+
+-- LM-01: rows of the log tables that are older than their class is kept. Changes of permissions and settings are kept as
+-- long as audit rows, and go on two approvals only.
+GRANT SELECT, DELETE ON login_attempts, app_sessions, security_events TO clo_ops_retention;
+GRANT SELECT ON permission_changes, configuration_changes TO clo_ops_retention;

@@ -101,6 +101,10 @@ def connections(
         },
         "clo_frontend": {"conn_type": "http", "host": f"http://{LOOPBACK}:{ports.frontend}"},
         "clo_worker": {"conn_type": "http", "host": f"http://{LOOPBACK}:{ports.worker}"},
+        "clo_archive": {
+            "conn_type": "generic",
+            "extra": json.dumps({"url": f"file://{state / 'archive'}"}),
+        },
         "clo_backups": {
             "conn_type": "generic",
             "extra": json.dumps({"url": f"file://{state / 'backups'}", "storage_options": {}}),

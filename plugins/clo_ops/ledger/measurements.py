@@ -12,7 +12,7 @@ from sqlalchemy import Connection, RowMapping, insert, select
 from clo_ops.findings import Measurement
 from clo_ops.ledger import schema
 from clo_ops.ledger.columns import UNITS, aware, labels_digest
-from clo_ops.ledger.partitions import ensure_partitions
+from clo_ops.ledger.partitions import drop_partition, ensure_partitions, partitions_before
 from clo_ops.ledger.roll_ups import note_due
 from clo_ops.ledger.store import Store
 
@@ -53,6 +53,16 @@ class Measurements(Store):
         """Make the monthly partitions these times need; returns those made now."""
         with self.transaction() as connection:
             return ensure_partitions(connection, times)
+
+    def measurement_partitions(self, before: datetime) -> list[str]:
+        """Months of measurements that lie wholly before this time, oldest first."""
+        with self.transaction() as connection:
+            return partitions_before(connection, aware(before))
+
+    def drop_measurements(self, partition: str, before: datetime) -> None:
+        """One month of measurements goes for good. Raises ValueError where it is not wholly before this time."""
+        with self.transaction() as connection:
+            drop_partition(connection, partition, aware(before))
 
     def measurements(
         self, metric: str, since: datetime, until: datetime, labels: Mapping[str, str] | None = None

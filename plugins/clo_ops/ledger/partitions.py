@@ -67,3 +67,18 @@ def ensure_partitions(connection: Connection, times: Iterable[datetime]) -> list
 def _missing(connection: Connection, months: list[date]) -> list[date]:
     present = set(partitions(connection))
     return [month for month in months if partition_name(month) not in present]
+
+
+def partitions_before(connection: Connection, before: datetime) -> list[str]:
+    """Partitions that hold nothing of ``before`` or later, oldest first."""
+    return [name for name in partitions(connection) if name < partition_name(month_of(before))]
+
+
+def drop_partition(connection: Connection, name: str, before: datetime) -> None:
+    """One month of measurements goes. Raises ValueError where it may hold something of ``before`` or later."""
+    if name not in partitions_before(connection, before):
+        raise ValueError(f"{name} is no partition of measurements before {before:%Y-%m-%d}")
+    lock(connection, "partitions")
+    # Detached first: DROP alone would keep every reader of the table waiting for as long as removing files takes.
+    connection.execute(text(f"ALTER TABLE {SCHEMA}.measurements DETACH PARTITION {SCHEMA}.{name}"))
+    connection.execute(text(f"DROP TABLE {SCHEMA}.{name}"))

@@ -136,11 +136,19 @@ class Connections:
 
     @cached_property
     def backups(self) -> BackupRepository:
-        connection = self._get("clo_backups")
+        return self._repository("clo_backups")
+
+    @cached_property
+    def archive(self) -> BackupRepository:
+        """Where audit rows and logs go when they leave the live system."""
+        return self._repository("clo_archive")
+
+    def _repository(self, conn_id: str) -> BackupRepository:
+        connection = self._get(conn_id)
         extra = connection.extra_dejson
         if not extra.get("url"):
             raise ConfigurationError(
-                "Airflow connection 'clo_backups' has no url in its extra",
+                f"Airflow connection {conn_id!r} has no url in its extra",
                 allowed='extra {"url": "<any fsspec URL>", "storage_options": {...}}',
                 next_step="complete the connection (docs/connect.md)",
             )
