@@ -68,7 +68,8 @@ Flag = Annotated[bool, Field(strict=True, description="true or false")]
 class Model(BaseModel):
     """Frozen, and refuses keys it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Only what policy files consist of is built, when they are read, and not each of their parts by itself as well.
+    model_config = ConfigDict(defer_build=True, frozen=True, extra="forbid")
 
 
 class Cited(Model):
