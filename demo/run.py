@@ -61,6 +61,7 @@ def demo(say: Progress) -> int:
     launch = Launch(STATE, say)
     with leaving_at_once():
         api = launch.up(DAG)
+        launch.watchdog()
     everything_off(launch)
     healthy = run_morning(api, launch, say, "a healthy morning")
     complaints = complaints_of_a_healthy(healthy)

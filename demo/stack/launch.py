@@ -14,12 +14,14 @@ from typing import Any
 from demo.stack import airflow, app, content, control
 from demo.stack.airflow_api import AirflowApi, AirflowSaid
 from demo.stack.content import World
+from demo.stack.fingerprint import of_code
 from demo.stack.ports import LOOPBACK
 from demo.stack.postgres import Cluster
 from demo.stack.state import Service
 from demo.stack.system import PREFERRED, ROOT, DemoSystem
 
 ALL_PREFERRED = PREFERRED | airflow.PREFERRED | {"postgres-ops": 18433, "mail": 18025}
+WATCHDOG = "watchdog"
 WORLD = World(scale=1.0, days=35)
 HEALTH_SECONDS = 180.0
 PARSE_SECONDS = 25.0  # two looks of the DAG processor: an error of a file just corrected has gone by then
@@ -49,6 +51,7 @@ class Launch:
         self.stack = self.system.stack
         self.settings = dict(settings or {})
         self.say = say
+        self._another_environment = False
 
     @property
     def mails(self) -> Path:
@@ -72,6 +75,7 @@ class Launch:
         changed = self.system.connect()
         self._ops_databases()
         port, other = self._environment()
+        self._another_environment = other
         with ThreadPoolExecutor() as pool:
             parts = [pool.submit(self._airflow, port, other), pool.submit(self._application, changed)]
             for part in parts:
@@ -82,6 +86,15 @@ class Launch:
         api = AirflowApi(airflow.url(port), airflow.ADMIN, self.stack.read()["secrets"]["airflow"]["password"])
         self._wait_for(api, dag_id)
         return api
+
+    def watchdog(self) -> None:
+        """The watchdog beside Airflow, as it should stand on another machine; it notices when Airflow is dead."""
+        heartbeat = self.stack.directory / "watchdog-heartbeat.json"
+        command = (sys.executable, "-m", "clo_ops.watchdog", "--every", "30s", "--heartbeat-file", str(heartbeat))
+        code = of_code(ROOT / "plugins", ROOT / "include")
+        service = Service(WATCHDOG, command=command, environment="airflow", ready=str(heartbeat), code=code)
+        self.system.start_all([service], self._another_environment)
+        self.say("the watchdog outside Airflow runs")
 
     def databases(self) -> None:
         """PostgreSQL, Redis, the world and the ledger, and nothing that serves or schedules: enough for a drill."""

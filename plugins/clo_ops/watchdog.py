@@ -36,8 +36,8 @@ exit codes of --once:
 
 environment, as Airflow's own:
   AIRFLOW_CONN_CLO_LEDGER, AIRFLOW_CONN_CLO_SMTP, AIRFLOW_CONN_CLO_SECOND_PATH (Apprise URLs in its password)
-  CLO_OPS_MODE, AIRFLOW__API__BASE_URL, AIRFLOW_HOME, CLO_OPS_SPOOL, CLO_OPS_WATCHDOG_STATE,
-  CLO_OPS_HEARTBEAT_FILE, CLO_OPS_HEARTBEAT_URL
+  CLO_OPS_MODE, AIRFLOW__API__BASE_URL (where people open Airflow), AIRFLOW_HOME, CLO_OPS_SPOOL,
+  CLO_OPS_WATCHDOG_AIRFLOW, CLO_OPS_WATCHDOG_STATE, CLO_OPS_HEARTBEAT_FILE, CLO_OPS_HEARTBEAT_URL
 """
 SECONDS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600}
 
@@ -84,8 +84,8 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     how.add_argument("--every", type=_seconds, metavar="TIME", help='a round every so often, such as "30s" or "1min"')
     parser.add_argument(
         "--airflow",
-        default=environment.get("AIRFLOW__API__BASE_URL", ""),
-        help="Airflow's base URL; without one only the ledger is looked at",
+        default=environment.get("CLO_OPS_WATCHDOG_AIRFLOW") or environment.get("AIRFLOW__API__BASE_URL", ""),
+        help="where Airflow is asked, if not where people open it; without either only the ledger is looked at",
     )
     parser.add_argument(
         "--state",
@@ -125,8 +125,9 @@ def _watchdog(policy: Policy, options: argparse.Namespace, environment: Mapping[
     urls = surroundings.second_path_urls(policy.alerting.second_path.connection, environment)
     notify: Notify | None = apprise_notify(urls) if urls else None
     ledger = Ledger(surroundings.ledger_url(environment), client_name="clo_ops/watchdog")
-    places = Places(options.state, options.spool, options.airflow)
-    return Watchdog(policy, ledger, smtp, places, notify, Pages(options.airflow)), ledger
+    shown = environment.get("AIRFLOW__API__BASE_URL") or options.airflow
+    places = Places(options.state, options.spool, options.airflow, shown)
+    return Watchdog(policy, ledger, smtp, places, notify, Pages(shown)), ledger
 
 
 def _once(dog: Watchdog, options: argparse.Namespace) -> int:

@@ -35,6 +35,7 @@ TRIALS = (
     "trial_task_killed",
     "trial_worker_killed",
     "trial_killed_and_tried_again",
+    "trial_late_without_ledger",
 )
 # The one whose deadline is really waited for; the others' are brought forward when a test wants them to be over.
 DONE_BY = {"trial_late": "20 s"}
@@ -175,6 +176,9 @@ def _policy_with_trials(directory: Path) -> Path:
     settled = "  stable_for: 10 min\n"
     assert settled in alerting.read_text()
     alerting.write_text(alerting.read_text().replace(settled, "  stable_for: 15 s\n"))
+    maintenance = directory / "maintenance.yaml"
+    assert "manager: [manager]" in maintenance.read_text()
+    maintenance.write_text(maintenance.read_text().replace("manager: [manager]", "manager: [op]"))
     return directory
 
 

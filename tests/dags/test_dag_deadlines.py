@@ -79,7 +79,9 @@ def test_a_run_still_going_at_its_deadline_is_told_to_management_once(stack, tri
     trial = trials["trial_late"]
     (mail,) = stack.until(trial.told_late, "the mail that says late")
     assert "it-manager@" in mail["To"]
-    assert "is running" in mail.get_body(("plain",)).get_content()
+    text = mail.get_body(("plain",)).get_content()
+    assert " is running, " in text
+    assert " after its time. Not on record yet: TR-02. It stands for: TR-02 A trial" in " ".join(text.split())
     trial.leave()
     assert trial.end()[0] == "success", "late is not failed"
     assert len(trial.told_late()) == 1

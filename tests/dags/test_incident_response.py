@@ -11,6 +11,7 @@ import re
 import urllib.error
 import urllib.parse
 import urllib.request
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -239,3 +240,27 @@ def test_resolved_on_its_page_everybody_hears_the_all_clear_and_the_run_ends(sta
     red = [one.message for one in findings.values() if one.status in (Status.FAIL, Status.UNKNOWN)]
     assert (state, red) == ("success", []), (tasks, red)
     assert "<restarted>" not in pages.ask("GET", page, "viewer")[1]
+
+
+def test_what_is_still_to_be_done_is_ticked_off_on_the_incident_s_page(stack, pages, incident):
+    page = f"/clo-ops/incidents/{incident}"
+    assert actions(stack, incident) == [], "a P3 needs no review"
+    asked = {"title": "Alert <earlier>", "owner": "IT Manager", "due": f"{datetime.now(UTC):%Y-%m-%d}"}
+    assert pages.ask("POST", f"{page}/actions", "viewer", **asked)[0] == 403
+    assert pages.ask("POST", f"{page}/actions", "op", **asked | {"due": "2026-01-01"})[0] == 422
+    assert pages.ask("POST", f"{page}/actions", "op", **asked)[0] == 303
+    (added,) = actions(stack, incident)
+    assert added.due_at > datetime.now(UTC)
+    assert "Alert &lt;earlier&gt;" in pages.ask("GET", "/clo-ops/actions", "viewer")[1]
+    assert "<form" not in pages.ask("GET", "/clo-ops/actions", "viewer")[1]
+    for user, said in (("viewer", 403), ("op", 303)):
+        assert pages.ask("POST", f"/clo-ops/actions/{added.id}/done", user)[0] == said
+    assert pages.ask("POST", "/clo-ops/actions/0/done", "op")[0] == 404
+    assert [one.done_by for one in actions(stack, incident)] == ["op"]
+    assert "done by op" in pages.ask("GET", page, "viewer")[1]
+    assert "Alert" not in pages.ask("GET", "/clo-ops/actions", "viewer")[1]
+
+
+def actions(stack, incident):
+    with stack.ledger() as ledger:
+        return ledger.actions(incident)

@@ -21,6 +21,7 @@ TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 SERVICES = yaml.safe_load(TEXT)["services"]
 DRILL = yaml.safe_load((ROOT / "docker-compose.drill.yml").read_text(encoding="utf-8"))["services"]
 AIRFLOW = {f"airflow-{name}" for name in ("init", "api-server", "scheduler", "dag-processor", "triggerer")}
+WATCHDOG = {"watchdog"}
 DEMO = {"clo-db", "clo-world", "clo-api", "clo-frontend", "clo-worker", "clo-backup", "mail-sink"}
 END = {"airflow-init", "clo-world"}
 DEMANDED = sorted(set(re.findall(r"(?<!\$)\$\{(\w+):\?", TEXT)))
@@ -28,7 +29,7 @@ IN_THE_DEMO = sorted(set(re.findall(r"(?<!\$)\$\{(\w*(?:PASSWORD|KEY|SECRET)\w*)
 
 
 def test_the_whole_stack_is_there():
-    assert AIRFLOW | {"metadata-db", "ledger-db", "redis", "prometheus", "mail"} | DEMO == set(SERVICES)
+    assert AIRFLOW | {"metadata-db", "ledger-db", "redis", "prometheus", "mail"} | WATCHDOG | DEMO == set(SERVICES)
 
 
 def test_no_secret_has_a_default():
@@ -100,6 +101,15 @@ def test_the_triggerer_reads_the_demo_s_logs_and_has_all_that_the_others_have():
     assert set(SERVICES["airflow-scheduler"]["volumes"]) < volumes
     connection = env.demo_connections(env.settings(demo=True))["clo_host_app1"]
     assert connection["extra"]["logs"] == "/opt/airflow/demo/logs"
+
+
+def test_the_watchdog_waits_for_nothing_of_airflow_and_shares_what_was_put_aside():
+    watchdog, scheduler = SERVICES["watchdog"], SERVICES["airflow-scheduler"]
+    assert not [name for name in watchdog["depends_on"] if name in AIRFLOW]
+    spool = watchdog["environment"]["CLO_OPS_SPOOL"]
+    assert spool == scheduler["environment"]["CLO_OPS_SPOOL"]
+    shared = [one.split(":")[1] for one in set(watchdog["volumes"]) & set(scheduler["volumes"])]
+    assert [place for place in shared if spool.startswith(f"{place}/")], "a folder of its own container helps nobody"
 
 
 def test_what_is_mounted_from_the_checkout_is_there():

@@ -78,11 +78,13 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the watchdog looks and keeps things. ``airflow`` is the base URL, empty where there is none to ask."""
+    """Where the watchdog looks and keeps things. ``airflow`` is where it is asked, empty where there is none to ask;
+    ``shown`` is where people open it."""
 
     memory: Path
     spool: Path
     airflow: str = ""
+    shown: str = ""
 
 
 class Watchdog:
@@ -164,7 +166,7 @@ class Watchdog:
             manual=f"{' / '.join(entry.section)} ({entry.lines})",
             first_action="See that Airflow's scheduler, triggerer and API server run and reach their database. "
             "Until then look at the CLO system yourself.",
-            link=self.places.airflow,
+            link=self.places.shown,
         )
 
     def _deliver(self, now: datetime) -> DeliveryReport:

@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from clo_ops.findings import CloOpsError, Finding, Status
+from clo_ops.escalation import overdue_actions, second_path
+from clo_ops.findings import Finding
+from clo_ops.orchestration import asked_pages
+from clo_ops.orchestration.attendance import FIRST_LOOK
 from clo_ops.orchestration.diagnosis import rule_of
 from clo_ops.orchestration.response import none_left, of_run
 from clo_ops.orchestration.run import Run
+from clo_ops.rules import expected
 from clo_ops.rules.figures import age, moment
+from clo_ops.rules.phases import judge_restored
 from clo_ops.rules.verdicts import Case
 from clo_ops.rules.watching import cause_of
 
 if TYPE_CHECKING:
     from clo_ops.ledger import IncidentRow
-    from clo_ops.orchestration.procedure import ProcedureOperator
-
-# Their procedures only read; asked again they change nothing. Of every other page the next run tells.
-ONLY_READ = ("daily_morning_startup", "business_hours_monitoring")
 
 
 def resolution(run: Run) -> list[Finding]:
-    """The fix is noted, the check that failed is green again, and the cause stayed away for the policy's time."""
+    """The fix is noted, what failed is green again, and the cause stayed away for the policy's time."""
     findings: list[Finding] = []
     for one in of_run(run):
         if one.open:
             findings.append(_case(run, one, "resolved", "closed with a reason").failed("open", _still_open(one)))
             continue
-        findings += [_fix_noted(run, one), _checked_again(run, one), _stayed_away(run, one)]
+        findings += [_fix_noted(run, one), judge_restored(one, run.policy)]
+        findings += [*_checked_again(run, one), _stayed_away(run, one)]
     return findings or [none_left("IR-07")]
 
 
@@ -62,29 +63,22 @@ def _stayed_away(run: Run, incident: IncidentRow) -> Finding:
     return case.passed("stayed away", f"The cause of incident {incident.id} stayed away for {age(quiet)}")
 
 
-def _checked_again(run: Run, incident: IncidentRow) -> Finding:
+def _checked_again(run: Run, incident: IncidentRow) -> list[Finding]:
+    """What the cause stands for is looked at once more, whatever kind of cause it is."""
     case = _case(run, incident, "checked again", "the check that failed is green")
-    if incident.cause.startswith("alert:"):
-        return _alert(run, incident, case)
-    if incident.cause.startswith("finding:"):
-        return _finding(run, incident, case)
+    kind, _, about = incident.cause.partition(":")
+    if kind in PAGES:
+        return PAGES[kind](run, incident, case)
+    if kind in KINDS:
+        return [KINDS[kind](run, incident, case, about)]
     words = f"Incident {incident.id} came of no check that could be asked again; who closed it answers for it"
-    return _not_applicable(case, words)
+    return [case.not_applicable("-", words)]
 
 
-def _not_applicable(case: Case, words: str) -> Finding:
-    return Finding(case.procedure, case.name, Status.NOT_APPLICABLE, case.expected, "-", f"{words}.", case.subject)
-
-
-def _alert(run: Run, incident: IncidentRow, case: Case) -> Finding:
+def _alert(run: Run, incident: IncidentRow, case: Case, about: str) -> Finding:
     """As the watch last saw it; a watch that does not look any more knows nothing."""
-    from clo_ops.orchestration.watch import HEARTBEAT
-
-    beat, now = run.ledger.heartbeats().get(HEARTBEAT), datetime.now(UTC)
-    if beat is None or now - beat.at > run.policy.alerting.watch.silent_for:
-        return replace(
-            case.not_measured(), message=f"The watch does not look: nobody knows how {incident.cause} stands."
-        )
+    if not _looks(run):
+        return asked_pages.unknown(case, f"The watch does not look: nobody knows how {incident.cause} stands")
     rule, labels = rule_of(incident.cause)
     mine = [one for one in run.ledger.alerts() if one.rule == rule and cause_of(rule, one.labels) == incident.cause]
     level = mine[0].level if mine else "ok"
@@ -92,45 +86,66 @@ def _alert(run: Run, incident: IncidentRow, case: Case) -> Finding:
     return case.passed(level, sentence) if level == "ok" else case.failed(level, sentence)
 
 
-def _finding(run: Run, incident: IncidentRow, case: Case) -> Finding:
-    """Its procedure's own judgement of now, where that only reads; nothing of it is recorded as that procedure's."""
-    procedure = incident.procedure
-    entry = run.policy.procedures.get(procedure)
-    if entry is None or entry.dag not in ONLY_READ:
-        return _not_applicable(case, f"{procedure} is not asked outside its own page, whose next run tells")
-    try:
-        again = _judge_again(run, entry.dag, procedure)
-    except CloOpsError as error:
-        return replace(case.not_measured(), message=f"{procedure} could not be asked again: {error}")
-    return _same(again, incident, case)
+def _looks(run: Run) -> bool:
+    from clo_ops.orchestration.watch import HEARTBEAT
+
+    beat = run.ledger.heartbeats().get(HEARTBEAT)
+    return beat is not None and datetime.now(UTC) - beat.at <= run.policy.alerting.watch.silent_for
 
 
-def _judge_again(run: Run, dag_id: str, procedure: str) -> Sequence[Finding]:
-    now = replace(run, at=datetime.now(UTC), evidence=[])
-    findings = _task_of(dag_id, procedure).judge(now)
-    run.answer = now.answer
-    return findings
+def _late(run: Run, incident: IncidentRow, case: Case, about: str) -> Finding:
+    """A run killed before its summary has no end on record: its page's next run tells, and so did its own incident."""
+    dag_id, _, run_id = about.partition(":")
+    known = next((one for one in run.ledger.recent_runs(dag_id, 100) if one.run_id == run_id), None)
+    if known is None or known.closed_at is None:
+        return case.not_applicable("-", f"No end of run {run_id} of {dag_id} is on record; its next run tells")
+    return case.passed("ended", f"Run {run_id} of {dag_id} came to its end at {moment(known.closed_at)}")
 
 
-def _task_of(dag_id: str, procedure: str) -> ProcedureOperator:
-    from clo_ops.orchestration.coverage import DAGS, pages
-    from clo_ops.orchestration.procedure import ProcedureOperator
+def _expected(run: Run, incident: IncidentRow, case: Case, about: str) -> Finding:
+    """Whether the page's last planned run is on record now, with all its procedures."""
+    now, first = datetime.now(UTC), run.ledger.heartbeats().get(FIRST_LOOK)
+    due = [one for one in expected.last_due(run.policy, first.at if first else now, now) if one.dag == about]
+    recorded = run.ledger.attendance(now - expected.LOOK_BACK, now) if due else {}
+    for one in expected.judge(due, recorded, run.policy):
+        lacks = f"without {', '.join(one.missing)}" if one.started else "not there"
+        sentence = f"The run of {about} due at {moment(one.at)} is {'whole' if one.sound else lacks}"
+        return case.passed("whole", sentence) if one.sound else case.failed(lacks, sentence)
+    return case.not_applicable("-", f"No run of {about} is due to be done yet")
 
-    for dag in pages(DAGS, only=dag_id):
-        for task in dag.tasks:
-            if isinstance(task, ProcedureOperator) and procedure in task.procedure_ids:
-                return task
-    raise LookupError(f"{dag_id} has no task for {procedure}")
+
+def _silent(run: Run, incident: IncidentRow, case: Case, about: str) -> Finding:
+    """Airflow lives, or nobody would ask; the watch may not."""
+    if _looks(run):
+        return case.passed("alive", "The watch gives signs of life again")
+    return case.failed("silent", "The watch gives no sign of life")
 
 
-def _same(again: Sequence[Finding], incident: IncidentRow, case: Case) -> Finding:
-    """The finding of the incident's cause, if it is there again; one that has nothing to say any more is gone."""
-    red = [
-        one
-        for one in again
-        if one.status in (Status.FAIL, Status.UNKNOWN)
-        and incident.cause == f"finding:{one.procedure}:{one.name}:{one.subject}"
-    ]
-    if red:
-        return case.failed(red[0].actual, f"Asked again, incident {incident.id} is not over: {red[0].message}")
-    return case.passed("green", f"{incident.procedure} was asked again and does not say it any more")
+def _undelivered(run: Run, incident: IncidentRow, case: Case, about: str) -> Finding:
+    now, after = datetime.now(UTC), run.policy.alerting.second_path.after
+    late = [one for one in run.ledger.undelivered(now - after, incident.opened_at - after) if one.state == "waiting"]
+    sentence = f"{len(late)} message(s) wait for longer than {age(after)}"
+    return case.failed(f"{len(late)} wait", sentence) if late else case.passed("0 wait", sentence)
+
+
+def _action(run: Run, incident: IncidentRow, case: Case, about: str) -> Finding:
+    number = int(about.partition(":")[0])
+    known = next((one for one in run.ledger.actions() if one.id == number), None)
+    if known is not None and known.done_at is None:
+        return case.failed("not done", f"Action {number} ({known.title}) of {known.owner} is not done")
+    return case.passed("done", f"Action {number} is done")
+
+
+# By the first word of a cause.
+KINDS: Mapping[str, Callable[[Run, IncidentRow, Case, str], Finding]] = {
+    "alert": _alert,
+    "late": _late,
+    "expected": _expected,
+    "silent": _silent,
+    second_path.CAUSE.partition(":")[0]: _undelivered,
+    overdue_actions.KIND: _action,
+}
+PAGES: Mapping[str, Callable[[Run, IncidentRow, Case], list[Finding]]] = {
+    "finding": asked_pages.finding,
+    "failed": asked_pages.failed,
+}

@@ -10,7 +10,7 @@ from clo_ops.escalation.sighting import Sighting
 from clo_ops.findings import Severity
 from clo_ops.policy.firing import by_the_clock
 from clo_ops.rules.expected import LOOK_BACK, Expected, judge, last_due
-from clo_ops.rules.figures import moment
+from clo_ops.rules.figures import age, moment
 
 if TYPE_CHECKING:
     from clo_ops.escalation.desk import Desk
@@ -65,7 +65,7 @@ def _sighting(one: Expected, now: datetime) -> Sighting:
         title=title,
         procedure=one.missing[0] if one.missing else "IR-10",
         at=now,
-        observed=seen,
+        observed=f"{seen}, {age(now - one.done_by)} after its time",
         allowed=f"every procedure on record by {moment(one.done_by)}",
         first_action=first,
     )

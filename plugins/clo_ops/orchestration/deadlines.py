@@ -76,6 +76,6 @@ async def deadline_missed(context: dict[str, Any], **_: Any) -> None:
     dag_run, deadline = context["dag_run"], context["deadline"]
     if dag_run["state"] in OVER:
         return
-    from clo_ops.orchestration.escalate import late, tell
+    from clo_ops.orchestration.escalate import tell_late
 
-    await asyncio.to_thread(tell, late(dag_run, deadline), dag_run["dag_id"])
+    await asyncio.to_thread(tell_late, dag_run, deadline)

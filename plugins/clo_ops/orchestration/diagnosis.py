@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from clo_ops.findings import Answer, Finding, Unanswered
 from clo_ops.orchestration.response import none_left, of_run
 from clo_ops.orchestration.run import Run
+from clo_ops.rules.phases import GATHERED, judge_investigated
 from clo_ops.rules.verdicts import Case
 
 if TYPE_CHECKING:
@@ -41,7 +42,11 @@ def gather(run: Run) -> list[Finding]:
         run.keep(answer)
     for one in incidents:
         _note(run, one, answers, kept)
-    return [_judge(run, one, answers) for one in incidents]
+    return [found for one in incidents for found in (_judge(run, one, answers), _in_time(run, one))]
+
+
+def _in_time(run: Run, incident: IncidentRow) -> Finding:
+    return judge_investigated(incident, run.ledger.timeline(incident.id), run.policy, at=datetime.now(UTC))
 
 
 def _questions(run: Run) -> dict[str, Callable[[], Answer]]:
@@ -134,7 +139,7 @@ def rule_of(cause: str) -> tuple[str, dict[str, str]]:
 
 def _note(run: Run, incident: IncidentRow, answers: Mapping[str, Answer], kept: Evidence) -> None:
     silent = [name for name, answer in answers.items() if not answer.measurements]
-    words = f"Diagnostics gathered: {', '.join(name for name in answers if name not in silent)}."
+    words = f"{GATHERED}: {', '.join(name for name in answers if name not in silent)}."
     words += f" No answer: {', '.join(silent)}." if silent else ""
     words += f"\n{kept.uri} (SHA-256 {kept.sha256})"
     run.ledger.note_incident(incident.id, "diagnosed", datetime.now(UTC), "clo_ops", words)

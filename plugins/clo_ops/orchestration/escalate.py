@@ -16,10 +16,12 @@ from urllib.parse import quote
 
 from clo_ops.escalation.sighting import Sighting
 from clo_ops.escalation.spool import Spool
-from clo_ops.findings import CouldNotCheck, Finding, Severity, Status
+from clo_ops.findings import CloOpsError, CouldNotCheck, Finding, Severity, Status
+from clo_ops.ledger.attendance import NOT_FINISHED
 from clo_ops.orchestration.connections import Connections
 from clo_ops.orchestration.run import client_name
 from clo_ops.policy import load_policy
+from clo_ops.rules.figures import age, moment
 from clo_ops.rules.rota import people
 from clo_ops.rules.watching import has_incident
 
@@ -61,17 +63,20 @@ def failed_cause(dag_id: str) -> str:
     return f"failed:{dag_id}"
 
 
-def late(dag_run: Mapping[str, Any], deadline: Mapping[str, Any]) -> Sighting:
-    """A run that is still ``queued`` or ``running`` at its deadline."""
-    dag_id, run_id, due = dag_run["dag_id"], dag_run["dag_run_id"], str(deadline["deadline_time"])
+def late(dag_run: Mapping[str, Any], deadline: Mapping[str, Any], missing: Iterable[str] = ()) -> Sighting:
+    """A run that is still ``queued`` or ``running`` at its deadline; ``missing`` are procedures not on record yet."""
+    dag_id, run_id = dag_run["dag_id"], dag_run["dag_run_id"]
+    due, now = datetime.fromisoformat(str(deadline["deadline_time"])), datetime.now(UTC)
+    open_still = f" Not on record yet: {', '.join(missing)}." if missing else ""
     return Sighting(
         cause=late_cause(dag_id, run_id),
         severity=Severity.P2,
         title=f"{dag_id} is late",
         procedure=_first_procedure(dag_id),
-        at=datetime.now(UTC),
-        observed=f"run {run_id} of {dag_id} is {dag_run['state']}. It stands for: {stands_for(dag_id)}",
-        allowed=f"done by {due}",
+        at=now,
+        observed=f"run {run_id} of {dag_id} is {dag_run['state']}, {age(now - due)} after its time.{open_still} "
+        f"It stands for: {stands_for(dag_id)}",
+        allowed=f"done by {moment(due)}",
         first_action="Open the run: queued points at the scheduler or a paused DAG, running at its slowest task.",
         link=run_link(dag_id, run_id),
     )
@@ -117,6 +122,26 @@ def run_failed(context: Mapping[str, Any]) -> None:
             _tell(desk, failed(dag_run.dag_id, dag_run.run_id, reason, red))
     except CouldNotCheck as away:
         _keep(failed(dag_run.dag_id, dag_run.run_id, reason), away)
+
+
+def tell_late(dag_run: Mapping[str, Any], deadline: Mapping[str, Any]) -> None:
+    """A run that is late is told with what is missing of it, where the ledger can say so."""
+    dag_id = dag_run["dag_id"]
+    tell(late(dag_run, deadline, _missing(dag_id, dag_run["dag_run_id"])), dag_id)
+
+
+def _missing(dag_id: str, run_id: str) -> list[str]:
+    """The procedures of a run without a finding of their own."""
+    try:
+        with _desk(dag_id) as desk:
+            number = next((one.id for one in desk.ledger.recent_runs(dag_id) if one.run_id == run_id), None)
+            known = desk.ledger.findings(number) if number is not None else []
+            ended = {one.procedure for one in known if one.name != NOT_FINISHED}
+            built = (one for one in desk.policy.procedures.values() if one.dag == dag_id and one.built)
+            return [one.id for one in built if one.id not in ended]
+    except CloOpsError as error:
+        log.warning("what is missing of %s cannot be said: %s", run_id, error)
+        return []
 
 
 def tell(seen: Sighting, dag_id: str) -> None:

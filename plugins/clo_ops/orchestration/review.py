@@ -11,6 +11,7 @@ from clo_ops.orchestration.response import none_left, of_run
 from clo_ops.orchestration.run import Run
 from clo_ops.policy.calendar import due
 from clo_ops.rules.figures import moment
+from clo_ops.rules.phases import judge_drafted
 from clo_ops.rules.rota import on_call
 from clo_ops.rules.verdicts import Case
 
@@ -22,7 +23,8 @@ REVIEW = "Post-incident review: root cause, lessons learned, what prevents it"
 
 def reviewed(run: Run) -> list[Finding]:
     """The timeline of each incident as HTML and JSON; for a severe one a review with its owner and date."""
-    findings = [_one(run, incident) for incident in of_run(run)]
+    at = datetime.now(UTC)
+    findings = [found for one in of_run(run) for found in (_one(run, one), judge_drafted(one, run.policy, at=at))]
     return findings or [none_left("IR-08")]
 
 
@@ -43,7 +45,9 @@ def _one(run: Run, incident: IncidentRow) -> Finding:
 
 
 def _assign(run: Run, incident: IncidentRow) -> None:
-    """To whoever took it; to the primary on call where nobody did."""
+    """To whoever took it; to the primary on call where nobody did. Once: a person may have given it another date."""
+    if any(one.title == REVIEW for one in run.ledger.actions(incident.id)):
+        return
     now = datetime.now(UTC)
     closed = incident.closed_at or now
     rota, calendar = run.policy.alerting.rota, run.policy.business_calendar

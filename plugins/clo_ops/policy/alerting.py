@@ -92,6 +92,8 @@ class Response(Cited):
     """What incident_response holds an incident to (manual L259-L283, resolution D42)."""
 
     immediate_within: Duration
+    investigated_within: Duration
+    draft_within: Duration
     stable_for: Duration
     review_of: tuple[Severity, ...]
     review_within: TermField

@@ -88,7 +88,7 @@ def subject(incident: Incident) -> str:
     return f"incident {incident.id}"
 
 
-def _case(procedure: str, name: str, expected: str, incident: Incident, policy: Policy) -> Case:
+def case_of(procedure: str, name: str, expected: str, incident: Incident, policy: Policy) -> Case:
     entry = policy.procedures[procedure]
     return Case(procedure, name, expected, incident.severity, entry.first_action, entry.lines, subject(incident))
 
@@ -97,7 +97,7 @@ def judge_clocks(incident: Incident, began: datetime, policy: Policy) -> Finding
     """IR-01: the clocks on record are those of its severity from ``began`` on, or tighter."""
     clock = clocks(incident.severity, began, policy)
     expected = f"answered by {moment(clock.response_due)}, resolved by {moment(clock.resolution_due)}"
-    case = _case("IR-01", "severity and clocks", expected, incident, policy)
+    case = case_of("IR-01", "severity and clocks", expected, incident, policy)
     answered, resolved = incident.response_due_at, incident.resolution_due_at
     if answered is None or resolved is None:
         return case.failed("no clock runs", f"Incident {incident.id} is {incident.severity} and has no clocks")
@@ -113,9 +113,9 @@ def judge_notices(
     """IR-02: every notice due by ``until`` was told, and not late."""
     due = [one for one in steps if one.due <= until]
     if not due:
-        case = _case("IR-02", "notices", "told when due", incident, policy)
+        case = case_of("IR-02", "notices", "told when due", incident, policy)
         return [case.passed("none due", f"No notice of incident {incident.id} was due by {moment(until)}")]
-    return [_in_time(_case("IR-02", one.name, f"by {moment(one.due)}", incident, policy), one, grace) for one in due]
+    return [_in_time(case_of("IR-02", one.name, f"by {moment(one.due)}", incident, policy), one, grace) for one in due]
 
 
 def _in_time(case: Case, step: Step, grace: timedelta) -> Finding:
@@ -154,7 +154,7 @@ def _ladder(  # noqa: PLR0917 - what is known of one ladder
     grace: timedelta,
 ) -> Finding:
     name = rungs[0].ladder
-    case = _case("IR-03", f"ladder {name}", "each level once, in order, in its time", incident, policy)
+    case = case_of("IR-03", f"ladder {name}", "each level once, in order, in its time", incident, policy)
     faults = [*_missing_or_late(rungs, until, grace), *_out_of_order(rungs), *_twice(rungs, events)]
     told = [f"{one.level} at {moment(one.told)}" for one in rungs if one.told]
     actual = "told: " + (", ".join(told) or "nobody yet")
@@ -185,7 +185,7 @@ def judge_updates(
 ) -> Finding:
     """IR-04: updates came at their cadence; one that is overdue and that nobody was told of is the worse fault."""
     cadence = age(policy.severities[incident.severity].update_every)
-    case = _case("IR-04", "status updates", f"one every {cadence} at least, until resolved", incident, policy)
+    case = case_of("IR-04", "status updates", f"one every {cadence} at least, until resolved", incident, policy)
     given = sum(one.kind == "updated" for one in events)
     overdue = [one for one in events if one.kind == "update_overdue"]
     due = incident.update_due_at
@@ -212,7 +212,7 @@ def _done_at_once(  # noqa: PLR0917 - one of three alike
     policy: Policy,
     at: datetime,
 ) -> Finding:
-    case = _case("IR-05", name, f"within {age(within)} of {moment(incident.opened_at)}", incident, policy)
+    case = case_of("IR-05", name, f"within {age(within)} of {moment(incident.opened_at)}", incident, policy)
     first = next((one.at for one in events if one.kind in kinds), None)
     if first is None and at - incident.opened_at <= within:
         return case.warned("not yet", f"{name} is still to be done for incident {incident.id}", incident.severity)
@@ -225,7 +225,7 @@ def _done_at_once(  # noqa: PLR0917 - one of three alike
 
 def judge_messages(incident: Incident, messages: Sequence[Sent], policy: Policy) -> list[Finding]:
     """IR-10: every message of the incident reached everybody; who was not reached is named."""
-    case = _case("IR-10", "messages", "every message delivered to everybody", incident, policy)
+    case = case_of("IR-10", "messages", "every message delivered to everybody", incident, policy)
     lost = [f"{who} ({why})" for one in messages for who, why in one.refused.items()]
     waiting = [
         f"{who} (tried {one.attempts} times: {one.last_error or 'not yet'})" for one in messages for who in one.pending

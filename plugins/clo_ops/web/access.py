@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -24,6 +24,14 @@ CLIENT = "clo_ops/web"
 # Who may see the DAG's runs sees its incidents; who may answer its Required Actions may act on them here.
 may_read = requires_access_dag("GET", DagAccessEntity.RUN, DAG)
 may_act = requires_access_dag("PUT", DagAccessEntity.HITL_DETAIL, DAG)
+
+
+def acts(request: Request, user: Any) -> bool:
+    """Whether this user may act: the buttons are shown, and what they send is taken."""
+    with suppress(HTTPException):
+        may_act(request, user)
+        return True
+    return False
 
 
 @contextmanager

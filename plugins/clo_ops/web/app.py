@@ -4,7 +4,6 @@ Module-level imports on purpose: FastAPI reads the annotations of the endpoints 
 """
 
 import logging
-from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -17,8 +16,8 @@ from clo_ops.findings import CloOpsError, Severity
 from clo_ops.ledger.errors import LedgerConflict
 from clo_ops.orchestration.links import PAGES, LinkRefused, Taking, secret, verify
 from clo_ops.policy import load_policy
-from clo_ops.web import alertmanager, pages
-from clo_ops.web.access import at_desk, may_act, may_read, prefix, same_origin
+from clo_ops.web import actions, alertmanager, pages
+from clo_ops.web.access import acts, at_desk, may_act, may_read, prefix, same_origin
 
 log = logging.getLogger(__name__)
 app = FastAPI(title="CLO Ops", docs_url=None, redoc_url=None, openapi_url=None)
@@ -26,6 +25,7 @@ READS = [Depends(may_read)]
 ACTS = [Depends(may_act), Depends(same_origin)]
 Text = Annotated[str, Form(max_length=pages.LONGEST)]
 app.include_router(alertmanager.router(at_desk))
+app.include_router(actions.routes)
 
 
 @app.exception_handler(CloOpsError)
@@ -46,14 +46,7 @@ def incidents(user: GetUserDep) -> HTMLResponse:
 @app.get("/incidents/{number}", dependencies=READS)
 def incident(number: int, request: Request, user: GetUserDep) -> HTMLResponse:
     with at_desk() as desk:
-        return pages.incident(desk, number, user.get_name(), acts=_acts(request, user))
-
-
-def _acts(request: Request, user: GetUserDep) -> bool:
-    with suppress(HTTPException):
-        may_act(request, user)
-        return True
-    return False
+        return pages.incident(desk, number, user.get_name(), acts=acts(request, user))
 
 
 @app.post("/incidents/{number}/take", dependencies=ACTS)

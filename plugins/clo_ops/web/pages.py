@@ -44,11 +44,19 @@ def incident(at_desk: Desk, number: int, user: str, *, acts: bool) -> HTMLRespon
         events=list(reversed(ledger.timeline(number))),
         messages=ledger.incident_messages(number),
         actions=ledger.actions(number),
+        owners=[one.name for one in at_desk.policy.contacts.people.values()],
         severities=[one for one in Severity if one is not row.severity],
         acts=acts and row.open,
+        may_act=acts,
         user=user,
         now=now,
     )
+
+
+def actions(at_desk: Desk, user: str, *, acts: bool) -> HTMLResponse:
+    """What is still to be done after incidents."""
+    now, still_open = datetime.now(UTC), at_desk.ledger.actions(open_only=True)
+    return _page("actions.html", title="Open actions", actions=still_open, may_act=acts, user=user, now=now)
 
 
 def take(taking: Taking, people: Mapping[str, str], row: IncidentRow, token: str) -> HTMLResponse:

@@ -63,3 +63,8 @@ def trial_worker_killed() -> None:
 @manual_page
 def trial_killed_and_tried_again() -> None:
     procedure("TR-06", retries=1, retry_delay=timedelta(seconds=1))(waits("TR-06"))
+
+
+@manual_page
+def trial_late_without_ledger() -> None:
+    procedure("TR-07")(waits("TR-07"))

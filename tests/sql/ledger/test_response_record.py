@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,10 +15,10 @@ import pytest
 from clo_ops.escalation.desk import Desk
 from clo_ops.escalation.outbox import SmtpTarget
 from clo_ops.escalation.sighting import Sighting
-from clo_ops.findings import Finding, Severity, Status
-from clo_ops.ledger import AlertRow, IncidentRow, Ledger
+from clo_ops.findings import Answer, CouldNotCheck, Finding, Severity, Status
+from clo_ops.ledger import AlertRow, IncidentRow, Ledger, Message
 from clo_ops.ledger.evidence import EvidenceStore
-from clo_ops.orchestration import asked_again, diagnosis, response, review, until
+from clo_ops.orchestration import asked_again, asked_pages, diagnosis, response, review, until
 from clo_ops.orchestration.run import Run
 from clo_ops.policy import load_policy
 
@@ -102,8 +103,8 @@ def test_handled_well_from_detection_to_review(  # noqa: PLR0917 - fixtures
     ):
         assert {one.status for one in procedure(run)} == {Status.PASS}, procedure(run)
     assert server.mails, "what waited was sent"
-    (reviewed,) = review.reviewed(run)
-    assert reviewed.status is Status.PASS
+    reviewed, drafted = review.reviewed(run)
+    assert (reviewed.status, drafted.status) == (Status.PASS, Status.PASS)
     assert "Ada by" in reviewed.actual
     page = next(tmp_path.rglob("*review.html")).read_text()
     assert "Failed &lt;b&gt;calculations&lt;/b&gt;" in page
@@ -140,8 +141,9 @@ def test_a_mail_refused_names_who_was_not_reached(run: Run, incident: IncidentRo
 
 
 def test_what_nobody_answers_warns_and_is_kept_and_noted(run: Run, incident: IncidentRow, tmp_path: Path) -> None:
-    (found,) = diagnosis.gather(run)
+    found, in_time = diagnosis.gather(run)
     assert found.status is Status.UNKNOWN, "nobody answered at all"
+    assert in_time.status is Status.PASS
     kept = json.loads(next(tmp_path.rglob("diagnostics.json")).read_text())
     assert set(kept["answers"]) >= {"services", "redis", "slow statements", "host app1", "logs of app1"}
     assert "no of_services here" in json.dumps(kept["answers"]["services"])
@@ -159,6 +161,7 @@ def test_an_alert_is_asked_again_of_the_watch(  # noqa: PLR0917 - fixtures
     desk.resolve(incident.id, "Ada", "done", datetime.now(UTC))
     assert statuses(asked_again.resolution(run)) == {
         "fix noted": Status.PASS,
+        "restored in time": Status.PASS,
         "checked again": status,
         "stable": Status.PASS,
     }
@@ -189,13 +192,137 @@ def test_the_procedure_that_failed_judges_again_where_it_only_reads(
 ) -> None:
     """DM-02 asks the ledger alone: an incident nobody took in time is red, and is not once it was taken."""
     left = desk.detect(Sighting("left", Severity.P1, "Left", "AL-03", now - 40 * MINUTE, "99", "90"))
-    (red,) = [one for one in asked_again._judge_again(run, "daily_morning_startup", "DM-02") if one.status == "fail"]
+    (red,) = [one for one in asked_pages.judge_again(run, "daily_morning_startup", "DM-02") if one.status == "fail"]
     mine = desk.detect(Sighting.of(red, at=now))
     ledger.set_incident_run(mine.id, RUN)
     desk.resolve(mine.id, "Ada", "said to be done", now)
     assert statuses(asked_again.resolution(run))["checked again"] is Status.FAIL
     desk.acknowledge(left.id, "Ada", datetime.now(UTC))
     assert statuses(asked_again.resolution(replace(run, task_id="again")))["checked again"] is Status.PASS
+
+
+def recorded(ledger: Ledger, dag_id: str, run_id: str, at: datetime, **statuses: Status) -> None:
+    """A run of a page with one finding for each procedure, named as ``DM_02``."""
+    key = ledger.open_run(dag_id, run_id, at, "policy", "manual")
+    for name, status in statuses.items():
+        procedure = name.replace("_", "-")
+        words = {"severity": Severity.P2, "first_action": "Look."}
+        found = Finding(procedure, "check", status, "green", "red", "It is red.", **words)  # type: ignore[arg-type]
+        ledger.record(key, procedure, [found], Answer(), [], 1)
+    worst = Status.FAIL if Status.FAIL in statuses.values() else Status.PASS
+    ledger.close_run(key, worst, Counter(statuses.values()))
+
+
+def red_page(desk: Desk, dag_id: str, now: datetime) -> IncidentRow:
+    incident = desk.detect(Sighting(f"failed:{dag_id}", Severity.P2, f"{dag_id} failed", "DM-02", now, "red", "green"))
+    desk.ledger.set_incident_run(incident.id, RUN)
+    return desk.resolve(incident.id, "Ada", "done", datetime.now(UTC))
+
+
+def checked(run: Run) -> dict[str, tuple[Status, str]]:
+    found = [one for one in asked_again.resolution(run) if one.name == "checked again"]
+    return {one.subject.rpartition(", ")[2]: (one.status, one.message) for one in found}
+
+
+def test_every_procedure_of_a_red_page_is_asked_again_where_it_only_reads_and_says_so_where_not(
+    run: Run, desk: Desk, ledger: Ledger, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_: Run, dag_id: str, procedure: str) -> list[Finding]:
+        raise CouldNotCheck(f"the storage of {procedure} is away")
+
+    monkeypatch.setattr(asked_pages, "judge_again", away)
+    recorded(ledger, "daily_end_of_day", "r1", now, ED_03=Status.FAIL, ED_05=Status.FAIL, ED_06=Status.PASS)
+    red_page(desk, "daily_end_of_day", now)
+    found = checked(run)
+    assert set(found) == {"ED-03", "ED-05"}, "what was green is not asked"
+    assert (found["ED-03"][0], "ED-03 is away" in found["ED-03"][1]) == (Status.UNKNOWN, True)
+    assert found["ED-05"][0] is Status.NOT_APPLICABLE
+    assert "because it restores a backup" in found["ED-05"][1]
+
+
+def test_a_page_of_acts_is_told_by_its_next_run(run: Run, desk: Desk, ledger: Ledger, now: datetime) -> None:
+    recorded(ledger, "monthly_week3_dr_test", "r1", now, M3_02=Status.FAIL, M3_03=Status.FAIL)
+    red_page(desk, "monthly_week3_dr_test", now)
+    assert {one[0] for one in checked(run).values()} == {Status.NOT_APPLICABLE}
+    recorded(ledger, "monthly_week3_dr_test", "r2", datetime.now(UTC), M3_02=Status.PASS, M3_03=Status.FAIL)
+    again = checked(replace(run, task_id="again"))
+    assert (again["M3-02"][0], again["M3-03"][0]) == (Status.PASS, Status.NOT_APPLICABLE)
+    assert "Run r2 of monthly_week3_dr_test found nothing red of M3-02 since" in again["M3-02"][1]
+
+
+def test_a_morning_s_red_procedure_is_green_once_it_is_asked_again(
+    run: Run, desk: Desk, ledger: Ledger, now: datetime
+) -> None:
+    recorded(ledger, "daily_morning_startup", "r1", now, DM_02=Status.FAIL)
+    red_page(desk, "daily_morning_startup", now)
+    assert checked(run)["DM-02"][0] is Status.PASS
+
+
+def test_a_run_killed_without_a_finding_is_told_by_a_later_one(
+    run: Run, desk: Desk, ledger: Ledger, now: datetime
+) -> None:
+    red_page(desk, "daily_morning_startup", now)
+    ((status, words),) = checked(run).values()
+    assert (status, "left no finding" in words) == (Status.NOT_APPLICABLE, True)
+    recorded(ledger, "daily_morning_startup", "r2", datetime.now(UTC), DM_02=Status.PASS)
+    ((status, _),) = checked(replace(run, task_id="again")).values()
+    assert status is Status.PASS
+
+
+def closed(desk: Desk, cause: str, now: datetime) -> None:
+    one = desk.detect(Sighting(cause, Severity.P2, cause, "IR-10", now, "red", "green"))
+    desk.ledger.set_incident_run(one.id, RUN)
+    desk.resolve(one.id, "Ada", "done", datetime.now(UTC))
+
+
+def test_a_late_run_is_over_once_its_end_is_on_record(run: Run, desk: Desk, ledger: Ledger, now: datetime) -> None:
+    closed(desk, "late:log_management:scheduled__2026-07-06T08:00:00+00:00", now)
+    assert [one[0] for one in checked(run).values()] == [Status.NOT_APPLICABLE]
+    recorded(ledger, "log_management", "scheduled__2026-07-06T08:00:00+00:00", now, LM_02=Status.PASS)
+    assert [one[0] for one in checked(run).values()] == [Status.PASS]
+
+
+def test_a_watch_that_was_silent_must_look_again(run: Run, desk: Desk, ledger: Ledger, now: datetime) -> None:
+    closed(desk, "silent:airflow", now)
+    assert [one[0] for one in checked(run).values()] == [Status.FAIL]
+    ledger.beat("watch", datetime.now(UTC))
+    assert [one[0] for one in checked(run).values()] == [Status.PASS]
+
+
+def test_mail_that_still_waits_is_not_over(run: Run, desk: Desk, ledger: Ledger, now: datetime) -> None:
+    closed(desk, "undelivered:mail", now)
+    assert [one[0] for one in checked(run).values()] == [Status.PASS]
+    ledger.enqueue(Message("old", ["ops@clo.test"], "Old", "text"))
+    moved = POLICY.alerting.second_path.after + MINUTE
+    with ledger.transaction() as connection:
+        connection.exec_driver_sql("UPDATE clo_ops.outbox SET enqueued_at = enqueued_at - %s", (moved,))
+        connection.exec_driver_sql("UPDATE clo_ops.incidents SET opened_at = opened_at - %s", (moved,))
+    assert [one[0] for one in checked(run).values()] == [Status.FAIL]
+
+
+def test_an_overdue_action_is_over_once_it_is_done(run: Run, desk: Desk, ledger: Ledger, now: datetime) -> None:
+    before = desk.detect(Sighting("disk", Severity.P2, "Disk", "AL-03", now, "99", "90"))
+    action = ledger.add_action(before.id, "Alert earlier", "IT Manager", now, at=now)
+    closed(desk, f"action:{action}", now)
+    assert [one[0] for one in checked(run).values()] == [Status.FAIL]
+    ledger.finish_action(action, "Ada", datetime.now(UTC))
+    assert [one[0] for one in checked(run).values()] == [Status.PASS]
+
+
+def test_what_nobody_measured_is_who_closed_it_s_to_answer_for(run: Run, desk: Desk, now: datetime) -> None:
+    closed(desk, "by hand:manual__1", now)
+    ((status, words),) = checked(run).values()
+    assert (status, "who closed it answers for it" in words) == (Status.NOT_APPLICABLE, True)
+
+
+def test_a_page_that_never_came_is_looked_for_again(run: Run, desk: Desk, ledger: Ledger, now: datetime) -> None:
+    """A watch that has only begun asks for nothing; one that looks since Friday misses the morning's run."""
+    ledger.beat("first look", now)
+    closed(desk, "expected:daily_morning_startup", now)
+    assert [one[0] for one in checked(run).values()] == [Status.NOT_APPLICABLE]
+    with ledger.transaction() as connection:
+        connection.exec_driver_sql("UPDATE clo_ops.heartbeats SET at = at - interval '3 days'")
+    assert [one[0] for one in checked(run).values()] == [Status.FAIL]
 
 
 def test_how_far_an_incident_is_says_what_is_waited_for(desk: Desk, ledger: Ledger, incident: IncidentRow) -> None:

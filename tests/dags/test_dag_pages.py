@@ -1,0 +1,34 @@
+"""Pages that no other test starts, whole, in a real Airflow: each procedure asked, judged and on record."""
+
+from __future__ import annotations
+
+import pytest
+
+from clo_ops.findings import Finding, Status
+
+PAGES = {
+    "reports_and_support": {"SP-01", "SP-02"},
+    "business_hours_monitoring": {
+        f"{kind}-{n:02d}" for kind, many in (("BH", 4), ("AL", 8)) for n in range(1, many + 1)
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def runs(stack) -> dict[str, str]:
+    """Started together."""
+    return {page: stack.api.trigger(page) for page in PAGES}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_procedure_of_the_page_is_judged_and_on_record(stack, runs, page):
+    state, tasks = stack.whole_run(page, runs[page])
+    findings = stack.findings(page, runs[page])
+    assert {one.procedure for one in findings} == PAGES[page], tasks
+    assert [told(one) for one in findings if one.name == "not finished"] == []
+    red = [told(one) for one in findings if one.status in (Status.FAIL, Status.UNKNOWN)]
+    assert (state, red) == ("success", []), tasks
+
+
+def told(finding: Finding) -> str:
+    return f"{finding.procedure} {finding.status}: {finding.message}"
