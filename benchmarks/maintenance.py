@@ -1,0 +1,400 @@
+"""What writers feel of maintenance: ours, and the manual's own statements, against nobody maintaining, in one run.
+
+A throw-away PostgreSQL (durable) with 20 million audit rows in a true chain (`--rows`). pgbench writes audit rows at a
+fixed rate; its latencies count from when a transaction was due, so that one that had to wait is not forgotten. Beside
+it, in turns: nothing; ours (VACUUM (ANALYZE) and ANALYZE, REINDEX CONCURRENTLY of every audit index, retention:
+archive, verify, delete); nothing; the manual's (ANALYZE, REINDEX of the same indexes, one DELETE). A process of its
+own looks a hundred times a second who waits for whose lock. Aims: p99 of ours within 1.25 of undisturbed, and no
+writer blocked longer than 100 ms by a lock of ours. Our own process is niced: a worker is another machine.
+`--rounds` repeats the first parts; the manual's come once, last. Everything is made below `--scratch` and removed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import multiprocessing
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
+
+import psycopg  # noqa: E402 (needs the path above)
+from psycopg import sql  # noqa: E402
+
+from clo_ops.actions.maintenance.indexes import IndexCare  # noqa: E402
+from clo_ops.actions.maintenance.plan import Effect, Outcome, Step  # noqa: E402
+from clo_ops.actions.maintenance.statistics import TableCare  # noqa: E402
+from clo_ops.ledger import Ledger  # noqa: E402
+from clo_ops.policy import load_policy  # noqa: E402
+from clo_ops.policy.period import Period  # noqa: E402
+from clo_ops.probes import upkeep_indexes, upkeep_tables  # noqa: E402
+from clo_ops.probes.targets import BackupRepository, PostgresTarget  # noqa: E402
+from clo_ops.rules.rebuilds import Choice, Known, choose  # noqa: E402
+from clo_ops.rules.staleness import Due, Work  # noqa: E402
+from demo.stack.postgres import Cluster  # noqa: E402
+from demo.world.database import ROLES, prepare, run_file  # noqa: E402
+
+POLICY = load_policy(mode="demo")
+DAYS = 180
+HOT = Period(days=90)
+SETTINGS = {
+    "shared_buffers": "1GB",
+    "max_wal_size": "8GB",
+    "checkpoint_timeout": "15min",
+    "wal_compression": "on",
+    "autovacuum": "off",  # it would come in whatever part it likes
+}
+WRITE = "SELECT audit_write('bench', 'deal.updated', 'loan', (:client_id)::text, '{}');\n"
+INDEXES = ("audit_logs_pkey", "audit_logs_created_at", "audit_logs_object")
+# Who stands behind a lock of a maintainer, at whatever distance, and for how long by now (ms).
+EYE = """
+    with recursive blocked as (
+        select pid, pg_blocking_pids(pid) as by, application_name as name
+          from pg_stat_activity where wait_event_type = 'Lock' and pid <> pg_backend_pid()
+    ), behind as (
+        select b.pid, b.name, o.application_name as maintainer
+          from blocked b join pg_stat_activity o on o.pid = any (b.by)
+         where o.application_name like 'clo_ops%' or o.application_name = 'manual'
+         union
+        select b.pid, b.name, behind.maintainer from blocked b join behind on behind.pid = any (b.by)
+    )
+    select maintainer, max(extract(epoch from clock_timestamp() - l.waitstart)) * 1000
+      from behind join pg_locks l on l.pid = behind.pid and not l.granted
+     where behind.name = 'pgbench'
+     group by maintainer
+"""
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    default = os.environ.get("CLO_OPS_BENCH", "/var/tmp/clo-ops-bench")  # noqa: S108
+    parser.add_argument("--scratch", type=Path, default=Path(default), help=f"where it is made ({default})")
+    parser.add_argument("--rows", type=int, default=20_000_000, help="audit rows (default 20 million)")
+    parser.add_argument("--rate", type=int, default=100, help="transactions a second of the writers (default 100)")
+    parser.add_argument("--clients", type=int, default=4, help="writers (default 4)")
+    parser.add_argument("--seconds", type=float, default=60, help="of each undisturbed part (default 60)")
+    parser.add_argument("--rounds", type=int, default=1, help="of undisturbed, ours, undisturbed (default 1)")
+    parser.add_argument("--without-retention", action="store_true", help="leave retention and the DELETE out")
+    return parser.parse_args()
+
+
+# ---------------------------------------------------------------- the rows
+
+
+def audit_rows(count: int, until: datetime) -> Iterator[str]:
+    """Lines of COPY in blocks: ``count`` rows over 180 days, each with the hash of the one before it."""
+    start, step = until - timedelta(days=DAYS), timedelta(days=DAYS) / count
+    before, block = "0" * 64, []
+    for number in range(1, count + 1):
+        at = (start + number * step).strftime("%Y-%m-%dT%H:%M:%S.%f")
+        loan = str(number % 9973)
+        text = f'{before}[{number}, "{at}Z", "user{number % 50}", "deal.updated", "loan", "{loan}", {{}}]'
+        now = hashlib.sha256(text.encode()).hexdigest()
+        block.append(f"{number}\t{at}Z\tuser{number % 50}\tdeal.updated\tloan\t{loan}\t{{}}\t{before}\t{now}\n")
+        before = now
+        if len(block) == 20_000:
+            yield "".join(block)
+            block.clear()
+    yield "".join(block)
+
+
+def build(cluster: Cluster, rows: int) -> None:
+    for role in ROLES:
+        cluster.create_user(role, secrets.token_urlsafe(12))
+    cluster.create_user("clo_ops")
+    cluster.create_database("clo", owner="clo_app")
+    cluster.create_database("ledger", owner="clo_ops")
+    prepare(cluster.url("clo"), {role: cluster.password(role) for role in ROLES})
+    with cluster.connect("clo", "clo_app") as connection:
+        for name in ("schema", "audit", "grants"):
+            run_file(connection, name)
+    with Ledger(cluster.url("ledger", "clo_ops")) as ledger:
+        ledger.migrate()
+    with cluster.connect("clo") as connection:
+        fill(connection, rows)
+
+
+def fill(connection: psycopg.Connection[Any], rows: int) -> None:
+    """Without the trigger, and with the indexes made afterwards: as a restore would."""
+    definitions = connection.execute(
+        "select indexname, indexdef from pg_indexes where tablename = 'audit_logs' and indexname = any(%s)",
+        [list(INDEXES)],
+    ).fetchall()
+    connection.execute("set session_replication_role = replica")
+    connection.execute("set maintenance_work_mem = '1GB'")
+    connection.execute("alter table audit_logs drop constraint audit_logs_pkey")
+    for name, _ in definitions:
+        connection.execute(sql.SQL("drop index if exists {}").format(sql.Identifier(name)))
+    with connection.cursor() as cursor, cursor.copy("copy audit_logs from stdin") as copy:
+        for block in audit_rows(rows, datetime.now(UTC) - timedelta(minutes=1)):
+            copy.write(block)
+    connection.execute("alter table audit_logs add primary key (id)")
+    for name, definition in definitions:
+        if name != "audit_logs_pkey":
+            connection.execute(definition)
+    connection.execute("vacuum (analyze, freeze) audit_logs")
+    connection.execute("checkpoint")
+    first = connection.execute("select count(*) from audit_verify(%s)", [max(0, rows - 1000)]).fetchone()
+    if first and first[0]:
+        raise SystemExit("the rows were not chained as the trigger would")
+
+
+# ---------------------------------------------------------------- writers, and who they wait for
+
+
+@dataclass
+class Part:
+    """Latencies in ms; ``waited``: the longest any writer was seen waiting behind each maintainer's lock (ms)."""
+
+    name: str
+    latencies: list[float] = field(default_factory=list)
+    waited: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    told: list[str] = field(default_factory=list)
+
+    def at(self, share: float) -> float:
+        ordered = sorted(self.latencies)
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
+
+    @property
+    def longest_wait(self) -> float:
+        return max(self.waited.values(), default=0.0)
+
+
+def watch(url: str, over: Event, seen: Any) -> None:
+    """In a process of its own: what a busy interpreter does not look at it does not see."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    longest: dict[str, float] = {}
+    with psycopg.connect(url, autocommit=True, application_name="eye") as connection:
+        while not over.wait(0.01):
+            for maintainer, waited in connection.execute(EYE):
+                longest[maintainer] = max(float(waited), longest.get(maintainer, 0.0))
+    seen.put(longest)
+
+
+@contextmanager
+def measured(cluster: Cluster, asked: argparse.Namespace, name: str) -> Iterator[Part]:
+    """Writers at work and an eye on them while the block runs; the first two seconds are not counted."""
+    part, over = Part(name), multiprocessing.get_context("spawn").Event()
+    seen = multiprocessing.get_context("spawn").Queue()
+    eye = multiprocessing.get_context("spawn").Process(target=watch, args=(cluster.url("clo"), over, seen))
+    eye.start()
+    with tempfile.TemporaryDirectory(dir=asked.scratch) as folder, writers(cluster, asked, Path(folder)) as log:
+        time.sleep(2)
+        begun = time.time()
+        yield part
+        part.seconds = time.time() - begun
+        ended = time.time()
+    part.latencies = [one for at, one in log() if begun <= at <= ended]
+    over.set()
+    part.waited = seen.get(timeout=30)
+    eye.join()
+
+
+@contextmanager
+def writers(
+    cluster: Cluster, asked: argparse.Namespace, folder: Path
+) -> Iterator[Callable[[], list[tuple[float, float]]]]:
+    script, prefix, lines = folder / "write.sql", folder / "latency", list[tuple[float, float]]()
+    script.write_text(WRITE)
+    command = [
+        cluster.bin / "pgbench", *cluster.client("clo", "clo_app")[:-2], "-n", "-f", script, "-c", str(asked.clients),
+        "-j", "2", "-R", str(asked.rate), "-T", "36000", "-l", "--log-prefix", prefix, "clo",
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        command, env=cluster.environment("clo_app"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        yield lambda: lines
+    finally:
+        process.terminate()
+        process.wait()
+        lines += [one for path in folder.glob("latency*") for one in parsed(path)]
+
+
+def parsed(log: Path) -> Iterator[tuple[float, float]]:
+    """When each transaction ended and its latency (ms); the last line may be cut off."""
+    for line in log.read_text().splitlines()[:-1]:
+        columns = line.split()
+        if len(columns) >= 6 and columns[2].isdigit():
+            yield float(columns[4]) + float(columns[5]) / 1e6, float(columns[2]) / 1000
+
+
+# ---------------------------------------------------------------- what is done beside them
+
+
+def target(cluster: Cluster, user: str) -> PostgresTarget:
+    name = f"clo_ops/benchmark/{user}"
+    return PostgresTarget(
+        "127.0.0.1", cluster.port, "clo", user, cluster.password(user), "disable", name, 5.0, 5.0, 600.0
+    )
+
+
+def good(step: Step, effect: Effect, part: Part) -> None:
+    part.told.append(f"{step.key}: {effect.outcome.value} in {effect.seconds:.1f} s ({effect.reason})")
+    print(f"    {part.told[-1]}", flush=True)
+    if effect.outcome is not Outcome.APPLIED:
+        raise SystemExit(f"{step.key} was not applied: {effect.reason}")
+
+
+def our_statistics(cluster: Cluster, part: Part) -> None:
+    reader, keeper = target(cluster, "clo_ops_reader"), target(cluster, "clo_ops_maintainer")
+    snapshot, _ = upkeep_tables.tables(reader, maintainer=keeper.user)
+    found = snapshot.tables if snapshot else ()
+    due = [Due(one, "benchmark", 1.0) for one in found if one.name == "audit_logs"]
+    care = TableCare(keeper, POLICY.maintenance.statistics, "benchmark")
+    for plan in (care.vacuums(Work((), tuple(due), ())), care.analyses(Work(tuple(due), (), ()))):
+        for step in plan.steps:
+            good(step, care.act(step), part)
+
+
+def our_indexes(cluster: Cluster, part: Part, at_most: tuple[str, ...] = INDEXES) -> None:
+    """Every audit index, bloated or not: what a rebuild costs is what is measured."""
+    reader, keeper = target(cluster, "clo_ops_reader"), target(cluster, "clo_ops_maintainer")
+    given = POLICY.maintenance.indexes
+    terms = given.model_copy(update={"bloat": given.bloat.model_copy(update={"share": -1.0, "minimum_size": 0})})
+    known = Known(datetime.now(UTC), {})
+    snapshot, _ = upkeep_indexes.indexes(reader, terms.bloat, maintainer=keeper.user, read=False)
+    if snapshot is None:
+        raise SystemExit("nobody could look at the indexes")
+    many = terms.model_copy(update={"at_most": 1000})
+    chosen = tuple(one for one in choose(snapshot, many, known).rebuild if one.index.name in at_most)
+    care = IndexCare(reader, keeper, terms, "benchmark", known, tuple)
+    for step in care.plan(snapshot, Choice(chosen, ())).steps:
+        good(step, care.act(step), part)
+
+
+def our_retention(cluster: Cluster, part: Part, archive: Path) -> None:
+    from clo_ops.actions.retention.audit import AuditRetention
+
+    terms = POLICY.retention.archive.model_copy(update={"stop_above": 100.0})
+    with Ledger(cluster.url("ledger", "clo_ops"), client_name="clo_ops/benchmark") as ledger:
+        keeper = AuditRetention(
+            target(cluster, "clo_ops_retention"),
+            BackupRepository(archive.absolute().as_uri()),
+            terms,
+            HOT,
+            ledger,
+            at=datetime.now(UTC),
+        )
+        begun, rows = time.time(), 0
+        for step in keeper.plan().steps:
+            effect = keeper.act(step)
+            rows += int(effect.after.get("rows_deleted", 0))
+            if effect.outcome is not Outcome.APPLIED:
+                good(step, effect, part)
+        part.told.append(f"retention: {time.time() - begun:.0f} s")
+
+
+def manuals(cluster: Cluster, part: Part, *, delete: bool) -> None:
+    """The manual's three, made to run (D01): they name something. The trail's own guard would refuse the DELETE."""
+    with psycopg.connect(cluster.url("clo"), autocommit=True, application_name="manual") as connection:
+        connection.execute("set session_replication_role = replica")
+        statements = ["analyze", *(f"reindex index {name}" for name in INDEXES)]
+        if delete:
+            statements.append("delete from audit_logs where created_at < now() - interval '45 days'")
+        for statement in statements:
+            begun = time.time()
+            done = connection.execute(statement.encode())
+            rows = f", {done.rowcount:,} rows" if done.rowcount > 0 else ""
+            part.told.append(f"{statement}: {time.time() - begun:.1f} s{rows}")
+            print(f"    {part.told[-1]}", flush=True)
+
+
+# ---------------------------------------------------------------- the run
+
+
+def run(cluster: Cluster, asked: argparse.Namespace, archive: Path) -> list[Part]:
+    parts: list[Part] = []
+
+    def part(name: str, work: Callable[[Part], object]) -> None:
+        print(f"  {name}", flush=True)
+        with measured(cluster, asked, name) as one:
+            work(one)
+        parts.append(one)
+        print(line(one, undisturbed(parts)), flush=True)
+
+    for _ in range(asked.rounds):
+        part("undisturbed", lambda _: time.sleep(asked.seconds))
+        part("ours, statistics", lambda one: our_statistics(cluster, one))
+        part("ours, indexes", lambda one: our_indexes(cluster, one))
+        part("undisturbed", lambda _: time.sleep(asked.seconds))
+    if not asked.without_retention:
+        part("ours, retention", lambda one: our_retention(cluster, one, archive))
+        part("undisturbed", lambda _: time.sleep(asked.seconds))
+    part("manual's", lambda one: manuals(cluster, one, delete=not asked.without_retention))
+    return parts
+
+
+def undisturbed(parts: list[Part]) -> Part:
+    together = Part("undisturbed")
+    for one in parts:
+        if one.name == "undisturbed":
+            together.latencies += one.latencies
+    return together
+
+
+def line(one: Part, plain: Part) -> str:
+    p50, p99, most = one.at(0.5), one.at(0.99), max(one.latencies, default=float("nan"))
+    return (
+        f"{one.name:18} {one.seconds:6.0f} s {len(one.latencies):7} writes  p50 {p50:8.2f} ms  p99 {p99:9.2f} ms "
+        f"(x {p99 / plain.at(0.99):6.2f})  max {most:9.1f} ms  longest behind a lock {one.longest_wait:9.1f} ms"
+    )
+
+
+def tell(parts: list[Part]) -> None:
+    plain, named = undisturbed(parts), {}
+    for one in parts:
+        together = named.setdefault(one.name, Part(one.name))
+        together.latencies += one.latencies
+        together.seconds += one.seconds
+        together.waited = {"": max(together.longest_wait, one.longest_wait)}
+    ours = Part("ours, all", waited={"": 0.0})
+    for name, one in named.items():
+        if name.startswith("ours"):
+            ours.latencies += one.latencies
+            ours.seconds += one.seconds
+            ours.waited[""] = max(ours.waited[""], one.longest_wait)
+    print("\n".join(["", *(line(one, plain) for one in named.values()), line(ours, plain)]))
+    met = ours.at(0.99) <= 1.25 * plain.at(0.99) and ours.longest_wait <= 100
+    print(
+        f"aim (p99 within 1.25 of undisturbed, nobody behind a lock of ours over 100 ms): {'met' if met else 'NOT met'}"
+    )
+
+
+def main() -> None:
+    asked = arguments()
+    os.nice(10)
+    asked.scratch.mkdir(parents=True, exist_ok=True)
+    archive = Path(tempfile.mkdtemp(prefix="archive-", dir=asked.scratch))
+    folder = Path(tempfile.mkdtemp(prefix="maintenance-", dir=asked.scratch))
+    try:
+        with Cluster(folder / "cluster", durable=True, settings=SETTINGS) as cluster:
+            begun = time.time()
+            build(cluster, asked.rows)
+            print(
+                f"{asked.rows:,} audit rows in {time.time() - begun:.0f} s; load {os.getloadavg()[0]:.1f}", flush=True
+            )
+            tell(run(cluster, asked, archive))
+    finally:
+        shutil.rmtree(archive, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
