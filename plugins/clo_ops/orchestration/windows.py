@@ -108,7 +108,9 @@ def during(run: Run) -> list[Finding]:
     if changes(run) and mine:
         notices.tell(run, mine, "start")
     window = mine.name if mine else _name_of(run)
-    findings = [*_by_hand(run), *_worked(run, window)]
+    findings = _by_hand(run)
+    if not any(one.status in RED for one in findings):
+        findings += _worked(run, window)
     if changes(run):
         findings.append(windows_done.stable(opened_since(run, begun), begun))
         if mine:
@@ -177,12 +179,13 @@ def _health(run: Run) -> list[Finding]:
 
 
 def _by_hand(run: Run) -> list[Finding]:
-    """What became of the change a person made: it is a step of a plan like any other."""
+    """What became of the change a person made, and of the system after it; it is a step of a plan like any other."""
     change = by_hand(run)
     if change is None:
         return []
     rows = [row for row in run.ledger.plans_of(run.ledger_run) if row.hash == change.hash]
-    return [windows_done.made_by_hand(one) for row in rows for one in row.steps]
+    made = [windows_done.made_by_hand(one) for row in rows for one in row.steps]
+    return [*made, windows_done.tested(change.kind, _health(run))]
 
 
 def _once(findings: list[Finding]) -> list[Finding]:

@@ -1,0 +1,335 @@
+"""The page's procedures on a real database, ledger, repository and mail server; only what they look after is small."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from clo_ops.findings import CheckFailed, ConfigurationError, CouldNotCheck, Finding, Severity, Status, worst
+from clo_ops.findings.plans import Effect, Outcome, Plan, Step
+from clo_ops.orchestration import authorisation, windows
+from clo_ops.orchestration.maintenance import maintained, system_of
+from clo_ops.orchestration.occasion import occasion
+from clo_ops.orchestration.window_tasks import decide
+from clo_ops.policy.calendar import in_business_hours
+
+DONE = []
+NOW = datetime.now(UTC)
+
+
+def work(run):
+    """A duty like those of Monday: its plan, and steps that say they were done."""
+
+    def act(step):
+        if step.target == "broken":
+            raise CheckFailed("lock not granted")
+        DONE.append(step.key)
+        return Effect(Outcome.APPLIED, "done", 1.0)
+
+    steps = tuple(Step(f"reindex {one}", "reindex", one, "bloat", f"REINDEX {one}", 1.0) for one in WANTED)
+    return maintained(run, "WM-02", "indexes", lambda: Plan("indexes", system_of(run), steps), act)
+
+
+WANTED = ["a", "b"]
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch, world):
+    DONE.clear()
+    WANTED[:] = ["a", "b"]
+    proof = world.policy.recovery.proof.model_copy(update={"newest": ()})
+    recovery = world.policy.recovery.model_copy(update={"proof": proof})
+    world.policy = world.policy.model_copy(update={"recovery": recovery})
+    monkeypatch.setattr("clo_ops.orchestration.duties.DUTIES", {"indexes": (work,)})
+    monkeypatch.setattr("clo_ops.orchestration.windows._health", lambda run: [healthy()])
+    world.proven()
+
+
+def healthy(status=Status.PASS):
+    severity = None if status is Status.PASS else Severity.P1
+    return Finding("DM-01", "component health", status, "up", "x", "as said", "api", severity, "look")
+
+
+def emergency(world, **form):
+    said = {"reason": "disk is filling", "duties": ["indexes"], **form}
+    return world.run(**said)
+
+
+def carried(world, run, *procedures):
+    """Procedures one after the other, each on record before the next, as the page does it."""
+    found = {}
+    for name, function in procedures:
+        run.answer = type(run.answer)()
+        found[name] = function(run)
+        world.ledger.record(run.ledger_run, name, found[name], run.answer, [], 1)
+    return found
+
+
+WAY = (
+    ("MW-03", authorisation.emergency_authorised),
+    ("MW-04", windows.before),
+    ("MW-05", windows.during),
+    ("MW-06", windows.after),
+)
+
+
+def the(findings, name):
+    return next(one for one in findings if one.name == name)
+
+
+def mails(world, words):
+    return [one for one in world.sink.messages() if words in one["subject"]]
+
+
+# ---------------------------------------------------------------- emergencies
+
+
+def test_an_emergency_from_the_question_to_the_end(world):
+    run = emergency(world)
+    asked = authorisation.ask(run, datetime.now(UTC))
+    manager = in_business_hours(datetime.now(UTC), world.policy.business_calendar)
+    assert asked.authority == ("manager" if manager else "system administrator")
+    assert DONE == [], "asking changes nothing"
+    assert decide(run, "Approve", "manager", "go") == "approved by manager"
+    found = carried(world, run, *WAY)
+    assert {name: worst(one) for name, one in found.items()} == dict.fromkeys(found, Status.PASS), found
+    assert DONE == ["reindex a", "reindex b"]
+    assert the(found["MW-04"], "backup before the change").status is Status.PASS
+    assert list(world.repository.glob("*.dump*"))
+    assert mails(world, "Maintenance has begun: Emergency")
+    assert mails(world, "Maintenance is over: Emergency")
+    (kept,) = [one for one in run.evidence if one.name == "changes.md"]
+    assert kept.size > 100
+
+
+def test_nobody_approves_what_they_asked_for_and_nobody_else_who_may_not(world):
+    run = emergency(world, by="manager")
+    authorisation.ask(run, datetime.now(UTC))
+    for name in ("manager", "eve", ""):
+        with pytest.raises(CouldNotCheck, match="may not decide"):
+            decide(run, "Approve", name, "")
+    found = carried(world, run, *WAY)
+    assert the(found["MW-03"], "authorisation").actual == "nobody answered"
+    assert (worst(found["MW-04"]), worst(found["MW-05"])) == (Status.FAIL, Status.FAIL)
+    assert the(found["MW-05"], "work").actual == "not begun"
+    assert DONE == []
+
+
+def test_refused_is_refused(world):
+    run = emergency(world)
+    authorisation.ask(run, datetime.now(UTC))
+    decide(run, "Refuse", "manager", "not today")
+    found = carried(world, run, *WAY)
+    assert "not today" in the(found["MW-03"], "authorisation").message
+    assert DONE == []
+
+
+def test_a_plan_that_changed_after_the_approval_is_not_carried_out(world):
+    run = emergency(world)
+    authorisation.ask(run, datetime.now(UTC))
+    decide(run, "Approve", "manager", "")
+    WANTED.append("c")
+    found = carried(world, run, *WAY)
+    assert the(found["MW-05"], "indexes: approved plan").status is Status.FAIL
+    assert DONE == []
+
+
+def test_a_critical_change_goes_on_at_once_is_told_at_once_and_waits_for_its_review(world):
+    run = emergency(world, critical=True)
+    asked = authorisation.ask(run, datetime.now(UTC))
+    assert (asked.kind, asked.decision, asked.decided_by) == ("break glass", "approved", "ann")
+    found = carried(world, run, *WAY)
+    assert the(found["MW-03"], "authorisation").status is Status.WARN
+    assert DONE == ["reindex a", "reindex b"]
+    assert not list(world.repository.glob("*.dump*")), "a fresh verified backup will do"
+    from clo_ops.escalation.outbox import deliver
+
+    deliver(world.ledger, run.connections.smtp, datetime.now(UTC))
+    assert mails(world, f"Change {asked.id} made at once by ann")
+    mine = world.run("maintenance_reviews", by="ann", review=asked.id, review_note="fine")
+    assert the(authorisation.emergency_authorised(mine), "reviewed").status is Status.FAIL
+    assert the(authorisation.emergency_authorised(mine), "review").status is Status.WARN
+    other = world.run("maintenance_reviews", by="bob", review=asked.id, review_note="looked at it, fine")
+    for _ in range(2):  # a task that is tried again has reviewed it already
+        assert {one.status for one in authorisation.emergency_authorised(other)} == {Status.PASS}
+    assert world.ledger.approvals_of(run.ledger_run)[0].reviewed_by == "bob"
+
+
+@pytest.mark.parametrize(
+    ("form", "missing"),
+    [
+        ({"reason": " "}, "a reason"),
+        ({"duties": []}, "a change to be made by hand, or a duty"),
+        ({"change": "move it"}, "how the change is taken back"),
+        ({"by": ""}, "a user of Airflow"),
+    ],
+)
+def test_a_form_that_says_too_little_asks_nobody(world, form, missing):
+    run = emergency(world, **form)
+    with pytest.raises(ConfigurationError, match=missing):
+        authorisation.ask(run, datetime.now(UTC))
+    assert world.ledger.approvals_of(run.ledger_run) == []
+
+
+def test_what_is_not_healthy_after_one_kind_of_work_stops_the_rest(world, monkeypatch):
+    monkeypatch.setattr(
+        "clo_ops.orchestration.duties.DUTIES", {"indexes": (work,), "cache": (lambda run: DONE.append("cache") or [],)}
+    )
+    monkeypatch.setattr("clo_ops.orchestration.windows._health", lambda run: [healthy(Status.FAIL)])
+    run = emergency(world, duties=["indexes", "cache"])
+    authorisation.ask(run, datetime.now(UTC))
+    DONE.clear()  # planning asked each of them
+    decide(run, "Approve", "manager", "")
+    found = carried(world, run, *WAY)
+    assert the(found["MW-05"], "tested after it").status is Status.FAIL
+    assert DONE == ["reindex a", "reindex b"]
+    assert worst(found["MW-06"]) is Status.FAIL
+
+
+def test_a_step_that_fails_is_named_and_the_others_are_done(world):
+    WANTED[:] = ["broken", "b"]
+    run = emergency(world)
+    authorisation.ask(run, datetime.now(UTC))
+    decide(run, "Approve", "manager", "")
+    found = carried(world, run, *WAY)
+    assert [one.message for one in found["MW-05"] if one.status is Status.FAIL and "lock not granted" in one.message]
+    assert DONE == ["reindex b"]
+
+
+def test_without_a_backup_nothing_is_begun(world):
+    world.repository.chmod(0o500)
+    run = emergency(world)
+    authorisation.ask(run, datetime.now(UTC))
+    decide(run, "Approve", "manager", "")
+    world.repository.rmdir()
+    world.repository.touch()  # what should be a folder is a file
+    found = carried(world, run, *WAY)
+    assert worst(found["MW-04"]) in (Status.FAIL, Status.UNKNOWN)
+    assert the(found["MW-05"], "work").actual == "not begun"
+    assert DONE == []
+
+
+# ---------------------------------------------------------------- planned windows
+
+
+@pytest.fixture
+def window(world):
+    """The weekly window, every day and all day: what is tested here is not the calendar."""
+    from clo_ops.policy.cadences import Window
+
+    weekly = world.policy.cadences["maintenance_weekly"].model_copy(update={"cron": ("0 0 * * *",)})
+    monthly = world.policy.cadences["maintenance_monthly"].model_copy(update={"cron": ()})
+    all_day = world.policy.windows["weekly"].model_copy(
+        update={"starts": datetime.min.time().replace(tzinfo=UTC), "ends": datetime.max.time().replace(tzinfo=UTC)}
+    )
+    assert isinstance(all_day, Window)
+    cadences = type(world.policy.cadences)(
+        {**world.policy.cadences, "maintenance_weekly": weekly, "maintenance_monthly": monthly}
+    )
+    windows_of = world.policy.windows.model_copy(
+        update={"planned": {**world.policy.windows.planned, "weekly": all_day}}
+    )
+    world.policy = world.policy.model_copy(update={"cadences": cadences, "windows": windows_of})
+    return world.with_terms(freeze__on=())
+
+
+def scheduled(world):
+    run = world.run("maintenance_weekly", by="")
+    run.trigger = "scheduled"
+    return run
+
+
+def told(world, run, ahead):
+    """A notice on record and delivered, so long before the window."""
+    from clo_ops.ledger import NoticeRow
+    from clo_ops.orchestration import notices
+
+    mine = occasion(run)
+    number = notices.tell(run, mine, "ahead").message_id
+    with world.cluster.connect(world.ledger.engine.url.database) as connection:
+        connection.execute("UPDATE clo_ops.notices SET told_at = %s", [mine.starts - ahead])
+    assert world.ledger.is_delivered(number)
+    assert isinstance(world.ledger.notices(mine.name, mine.starts)["ahead"], NoticeRow)
+
+
+PLANNED = (("MW-04", windows.before), ("MW-05", windows.during), ("MW-01", windows.weekly), ("MW-06", windows.after))
+
+
+def test_a_planned_window_that_users_were_told_of(window):
+    run = scheduled(window)
+    told(window, run, timedelta(hours=48))
+    found = carried(window, run, *PLANNED)
+    assert {name: worst(one) for name, one in found.items()} == dict.fromkeys(found, Status.PASS), found
+    assert DONE == ["reindex a", "reindex b"]
+    assert found["MW-01"][0].actual == "2 steps applied"
+
+
+def test_users_told_too_late_means_that_nothing_starts(window):
+    run = scheduled(window)
+    told(window, run, timedelta(hours=47, minutes=59))
+    found = carried(window, run, *PLANNED)
+    assert the(found["MW-04"], "notice").status is Status.FAIL
+    assert (worst(found["MW-05"]), worst(found["MW-01"])) == (Status.FAIL, Status.FAIL)
+    assert found["MW-06"][0].status is Status.NOT_APPLICABLE
+    assert DONE == []
+
+
+def test_a_window_on_a_payment_date_needs_an_approval_of_its_own(window):
+    window.with_terms(freeze__on=("payment",))
+    run = scheduled(window)
+    told(window, run, timedelta(hours=50))
+    with window.session() as connection:
+        connection.execute("INSERT INTO payment_schedules VALUES ('D1', %s, null)", [run.at.date() + timedelta(days=1)])
+        connection.commit()
+    try:
+        asked = authorisation.ask(run, datetime.now(UTC))
+        assert (asked.requester, asked.authority) == ("the schedule", "manager")
+        assert "payment date of 1 deals" in asked.reason
+        assert the(carried(window, run, *PLANNED)["MW-05"], "work").actual == "not begun"
+        again = scheduled(window)
+        authorisation.ask(again, datetime.now(UTC))
+        decide(again, "Approve", "manager", "agreed with the desk")
+        assert worst(carried(window, again, *PLANNED)["MW-05"]) is Status.PASS
+    finally:
+        with window.session() as connection:
+            connection.execute("DELETE FROM payment_schedules")
+            connection.commit()
+    assert DONE == ["reindex a", "reindex b"]
+
+
+def test_a_window_by_hand_on_another_day_shows_its_plan(world):
+    run = world.run("maintenance_weekly", at=datetime(2026, 11, 24, 11, tzinfo=UTC))
+    found = carried(world, run, *PLANNED)
+    judged = {one.status for findings in found.values() for one in findings}
+    assert judged == {Status.NOT_APPLICABLE, Status.PASS}, found
+    assert "2 reindex" in the(found["MW-05"], "indexes: maintenance").message
+    assert DONE == []
+
+
+def test_a_window_by_hand_outside_of_it_is_not_applied(world):
+    run = world.run("maintenance_weekly", at=datetime(2026, 11, 24, 11, tzinfo=UTC), work="apply")
+    found = carried(world, run, *PLANNED)
+    assert the(found["MW-04"], "window").actual == "outside"
+    assert DONE == []
+
+
+def test_the_daily_look_tells_users_of_each_window_once(world):
+    run = world.run("maintenance_reviews")
+    first = windows.before(run)
+    second = windows.before(world.run("maintenance_reviews"))
+    starts = [one.subject for one in first if one.status is Status.PASS]
+    assert [one.subject for one in second if one.status is Status.PASS] == starts
+    near = [one for one in _sundays() if one - datetime.now(UTC) < timedelta(hours=73)]
+    assert len(starts) == len(near)
+    for one in near:
+        assert len(mails(world, f"{one:%Y-%m-%d %H:%M} UTC")) <= 1
+
+
+def _sundays():
+    day = datetime.now(UTC).replace(hour=2, minute=0, second=0, microsecond=0)
+    return [
+        day + timedelta(days=n)
+        for n in range(8)
+        if (day + timedelta(days=n)).weekday() == 6 and day + timedelta(days=n) > datetime.now(UTC)
+    ]
