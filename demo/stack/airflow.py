@@ -23,6 +23,8 @@ PREFERRED = {"airflow-api-server": 18080}
 WITHOUT_LOG_SERVER = ("scheduler", "triggerer")
 WATCHES = "airflow-triggerer"
 ADMIN = "admin"
+# Who approves what the administrator asks for (maintenance.yaml, approvals): nobody approves their own change.
+MANAGER = "manager"
 LEDGER_DATABASE, METADATA_DATABASE = "clo_ops", "airflow"
 
 
@@ -41,6 +43,7 @@ def make_secrets() -> dict[str, str]:
         "jwt": secrets.token_urlsafe(64),
         "web": secrets.token_urlsafe(32),
         "password": secrets.token_urlsafe(9),
+        "manager": secrets.token_urlsafe(9),
     }
 
 
@@ -63,7 +66,7 @@ def environment(stack: State, root: Path, *, metadata_url: str, port: int, hidde
         "AIRFLOW__CORE__PARALLELISM": "6",
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__FERNET_KEY": hidden["fernet"],
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMIN}:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMIN}:admin,{MANAGER}:op",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(home / "passwords.json"),
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{url(port)}/execution/",
         "AIRFLOW__API__HOST": LOOPBACK,
@@ -116,7 +119,8 @@ def _component(name: str, port: int, code: str) -> Service:
 
 def write_passwords(stack: State, hidden: Mapping[str, str]) -> None:
     """SimpleAuthManager reads its users' passwords from this file."""
-    write_private(stack.directory / "airflow" / "passwords.json", json.dumps({ADMIN: hidden["password"]}))
+    passwords = {ADMIN: hidden["password"], MANAGER: hidden.get("manager", hidden["password"])}
+    write_private(stack.directory / "airflow" / "passwords.json", json.dumps(passwords))
 
 
 def migrate(stack: State) -> None:
