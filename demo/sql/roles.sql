@@ -20,6 +20,9 @@ $$;
 GRANT pg_monitor TO clo_ops_reader;
 ALTER ROLE clo_ops_reader SET default_transaction_read_only = on;
 ALTER ROLE clo_ops_reader CONNECTION LIMIT 30;
+-- The security review reads who may connect how; PostgreSQL shows that to superusers alone unless it is granted.
+GRANT SELECT ON pg_hba_file_rules TO clo_ops_reader;
+GRANT EXECUTE ON FUNCTION pg_hba_file_rules() TO clo_ops_reader;
 GRANT pg_read_all_data TO clo_backup;
 
 -- PostgreSQL 15 lets nobody VACUUM or REINDEX a table but its owner and the owner's members.

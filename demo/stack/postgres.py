@@ -39,6 +39,9 @@ SETTINGS = {
     "password_encryption": "scram-sha-256",
     "log_line_prefix": "%m [%p] %q%u@%d %a ",
     "log_min_messages": "warning",
+    "log_connections": "on",
+    "log_disconnections": "on",
+    "log_statement": "ddl",
     "timezone": "UTC",
     "log_timezone": "UTC",
 }
@@ -175,6 +178,7 @@ class Cluster:
         passwords[name] = password or passwords.get(name) or secrets.token_urlsafe(18)
         with self.connect() as connection:
             known = connection.execute("select 1 from pg_roles where rolname = %s", [name]).fetchone()
+            connection.execute("set log_statement = 'none'")  # the statement holds a password
             verb = "alter" if known else "create"
             statement = sql.SQL("{} role {} login password {} {}").format(
                 sql.SQL(verb), sql.Identifier(name), sql.Literal(passwords[name]), sql.SQL(options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from demo.switches import backup_files, connections, records, services
+from demo.switches import backup_files, connections, offences, records, services
 from demo.switches.actions import Action
 
 
@@ -89,6 +89,42 @@ _ALL = (
     _backup(backup_files.MissingBackup(), "the backup repository is empty"),
     _backup(backup_files.FailedBackup(), "the newest backup has failed and left no archive"),
     _backup(backup_files.SmallBackup(), "the newest backup has a tenth of its size"),
+    Fault(
+        "self-approved-calculation",
+        "somebody approved a calculation they had asked for themselves",
+        ("WF-01",),
+        action=offences.SelfApproved(),
+    ),
+    Fault(
+        "born-superuser",
+        "PostgreSQL has a superuser since last night that nobody approved",
+        ("WM-08", "WM-09", "WF-04"),
+        action=offences.BornSuperuser(),
+    ),
+    Fault(
+        "password-spray", "one source tried one password at forty accounts", ("WM-07",), action=offences.Spray()
+    ),
+    Fault(
+        "unaudited-change",
+        "an asset was changed past the application, without an audit row",
+        ("WF-05",),
+        action=offences.UnauditedChange(),
+    ),
+    Fault(
+        "dormant-administrator",
+        "an administrator nobody had seen for 200 days has logged in",
+        ("WM-06", "WM-08"),
+        action=offences.DormantAdministrator(),
+    ),
+    Fault(
+        "large-export", "a user exported many times what they usually do", ("WF-07",), action=offences.LargeExport()
+    ),
+    Fault(
+        "trust-line",
+        "pg_hba.conf lets a network in without a password",
+        ("WM-08", "WM-09", "WF-04"),
+        action=offences.TrustLine(),
+    ),
     _stopped("stopped-postgres", "postgres", "DM-01", "DM-03"),
     Fault(
         "stopped-redis", "the service redis is stopped", ("DM-01", "DM-03", "DM-10"), action=services.StopRedis()

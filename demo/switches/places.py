@@ -57,6 +57,16 @@ class Places:
             options="-c statement_timeout=15000 -c lock_timeout=5000",
         )
 
+    def superuser(self) -> psycopg.Connection[dict[str, Any]]:
+        """The CLO database as its superuser: of the cluster in the state directory, else by CLO_SUPERUSER_URL."""
+        from demo.stack.postgres import Cluster
+
+        cluster = Cluster(self.state / "postgres")
+        url = cluster.url("clo") if cluster.users else self.variable("CLO_SUPERUSER_URL")
+        return psycopg.connect(
+            url, autocommit=True, row_factory=dict_row, application_name="clo-switches", connect_timeout=5
+        )
+
     def redis(self) -> redis.Redis:
         url = self.variable("CLO_REDIS_URL")
         return redis.Redis.from_url(url, decode_responses=True, socket_timeout=5, socket_connect_timeout=5)

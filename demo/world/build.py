@@ -199,6 +199,7 @@ class Builder:
         count = self._users()
         for day in operations.days():
             count += sum(copy_records(self.connection, table, rows) for table, rows in day.tables())
+        count += copy_records(self.connection, "app_settings", operations.settings())
         seen = [(at, username) for username, at in operations.seen.items()]
         self.connection.cursor().executemany("UPDATE app_users SET last_login_at = %s WHERE username = %s", seen)
         return count

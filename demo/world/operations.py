@@ -24,6 +24,10 @@ SESSION = timedelta(hours=8)
 REFUSALS = ("invalid credentials",) * 5 + ("invalid second factor",) * 2
 CALCULATION_FAILURES = 0.006
 SETTINGS = (("session.length_minutes", "480", "420"), ("report.retention_days", "90", "120"))
+CALCULATIONS_APPROVED = "compliance"  # the kind that somebody else has to approve
+EXPORTED, READ = (40, 400), (1, 30)  # rows of an export; accounts a user administrator looks at
+ANSWERED, LEGAL = timedelta(days=12), timedelta(days=30)  # a subject's request: answered after, due after
+REQUESTS = ("access", "erasure", "rectification")
 REMARKS = ("fast today", "report layout is clear", "export to CSV helps", "search could be quicker", "all good")
 
 
@@ -55,6 +59,7 @@ class Operations:
         self.authors = [user for user in self.people if user.role in ("manager", "analyst")]
         self.managers = [user for user in self.people if user.role == "manager"]
         self.seen: dict[str, datetime] = {}
+        self.changed: dict[str, Record] = {}
         self.ids: dict[str, int] = {}
         self.changes: dict[date, list[Change]] = {}
         for change in changes:
@@ -78,6 +83,7 @@ class Operations:
             made.note(change.at, "worker", change.action, (change.object_type, change.object_id))
         if is_business(day):
             self._approvals(made, rng, day, number)
+            self._office(made, self.plan.rng("office", day), day, number)
         return made
 
     def _moments(self, rng: random.Random, day: date, usual: int) -> list[datetime]:
@@ -109,7 +115,8 @@ class Operations:
         made.note(at, user.username, "login_refused", ("user", user.username), reason=reason, source_ip=source)
         facts = {"event_type": "login_refused", "severity": "info", "username": user.username, "source_ip": source}
         number = self._next("security_events")
-        made.add("security_events", event_id=number, at=at, **facts, detail=json.dumps({"reason": reason}))
+        closed = {"event_class": "authentication", "owner": "security desk", "outcome": "mistyped", "closed_at": at}
+        made.add("security_events", event_id=number, at=at, **facts, detail=json.dumps({"reason": reason}), **closed)
 
     def _attempt(self, made: Day, username: str, reason: str | None, source: str, at: datetime) -> None:
         made.add(
@@ -153,6 +160,20 @@ class Operations:
         error = "JobFailed: the cash-flow projection did not converge" if failed else None
         kind = rng.choice(("waterfall", "waterfall", "compliance", "cash_flow"))
         made.add("calculation_jobs", **job, kind=kind, error=error, result=result)
+        if kind == CALCULATIONS_APPROVED and not failed:
+            self._approved(made, job)
+
+    def _approved(self, made: Day, job: Record) -> None:
+        """Two hours later, the same day, by somebody who did not ask for it; not yet where the world ends before."""
+        day_ends = datetime.combine(job["queued_at"].date(), time(23, 59, 59), UTC)
+        at = max(min(job["finished_at"] + timedelta(hours=2), day_ends), job["finished_at"] + timedelta(seconds=1))
+        if at >= self.plan.as_of:
+            return
+        others = [user.username for user in self.managers if user.username != job["requested_by"]] or ["admin"]
+        by = self.plan.rng("approved", job["job_id"]).choice(others)
+        number, facts = self._next("calculation_approvals"), {"decision": "approved", "decided_by": by}
+        made.add("calculation_approvals", approval_id=number, job_id=job["job_id"], decided_at=at, **facts, note=None)
+        made.note(at, by, "calculation_approved", ("calculation", job["job_id"]), deal_id=job["deal_id"])
 
     def _report(self, made: Day, rng: random.Random, at: datetime) -> None:
         took = timedelta(seconds=min(120.0, rng.lognormvariate(1.6, 0.5)))
@@ -194,6 +215,54 @@ class Operations:
             remark = {"rating": rng.randint(3, 5), "category": "application", "comment": rng.choice(REMARKS)}
             made.add("feedback", feedback_id=self._next("feedback"), at=at, username=who, **remark)
 
+    def _office(self, made: Day, rng: random.Random, day: date, number: int) -> None:
+        """What an office does with data: exports of authors, accounts looked at by the administrator, requests."""
+        for user in self.authors:
+            if rng.random() < 0.3:
+                self._access(made, rng, day, (user.username, "export", "portfolio", "asset"), EXPORTED)
+        if rng.random() < 0.5:
+            self._access(made, rng, day, ("admin", "read", "personal", "user"), READ)
+        if number % 9 == 3:
+            self._request(made, rng, day)
+
+    def _access(
+        self, made: Day, rng: random.Random, day: date, what: tuple[str, str, str, str], rows: tuple[int, int]
+    ) -> None:  # fmt: skip
+        at = datetime.combine(day, time(8), UTC) + timedelta(seconds=rng.randrange(9 * 3600))
+        username, kind, data_class, object_type = what
+        count, source = rng.randint(*rows), f"10.20.{rng.randint(0, 3)}.{rng.randint(2, 250)}"
+        if at >= self.plan.as_of:
+            return
+        facts = {"username": username, "kind": kind, "data_class": data_class, "object_type": object_type}
+        access = self._next("data_access")
+        made.add("data_access", access_id=access, at=at, **facts, row_count=count, source_ip=source)
+        made.note(at, username, f"data_{kind}", (object_type, str(access)), rows=count)
+
+    def _request(self, made: Day, rng: random.Random, day: date) -> None:
+        at = datetime.combine(day, time(10), UTC)
+        if at >= self.plan.as_of:
+            return
+        answered = at + ANSWERED if at + ANSWERED < self.plan.as_of else None
+        made.add(
+            "subject_requests",
+            request_id=self._next("subject_requests"),
+            received_at=at,
+            kind=rng.choice(REQUESTS),
+            subject=f"subject-{rng.getrandbits(40):010x}",
+            due_at=at + LEGAL,
+            handled_by="data protection officer",
+            completed_at=answered,
+            outcome="answered" if answered else None,
+        )
+
+    def settings(self) -> list[Record]:
+        """The configuration the changes of all days have led to; call it when the days are made."""
+        first = {
+            name: {"setting": name, "value": old, "updated_at": self.plan.history_start, "updated_by": "admin"}
+            for name, old, _ in SETTINGS
+        }
+        return list((first | self.changed).values())
+
     def _elevation(self, made: Day, rng: random.Random, at: datetime, approver: str) -> None:
         """A role lent for an hour and taken back, so that the grants of today are those the users began with."""
         username = rng.choice([user for user in self.people if user.role == "viewer"] or self.people).username
@@ -210,3 +279,4 @@ class Operations:
         values = {"setting": name, "old_value": old, "new_value": new, "approved_by": approver}
         made.add("configuration_changes", change_id=number, at=at, changed_by="admin", **values, reason="trial")
         made.note(at, "admin", "setting_changed", ("setting", name), old=old, new=new)
+        self.changed[name] = {"setting": name, "value": new, "updated_at": at, "updated_by": "admin"}

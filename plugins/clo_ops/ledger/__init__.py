@@ -25,6 +25,7 @@ from clo_ops.ledger.records import (
     Rolled,
     Rolling,
     RunRow,
+    StateRow,
     StepRow,
 )
 
@@ -53,6 +54,7 @@ __all__ = [
     "Rolled",
     "Rolling",
     "RunRow",
+    "StateRow",
     "StatementRow",
     "StatementSnapshot",
     "StepRow",

@@ -18,6 +18,7 @@ from clo_ops.ledger.plans import Plans
 from clo_ops.ledger.rebuilds import Rebuilds
 from clo_ops.ledger.roll_ups import RollUps
 from clo_ops.ledger.runs import Runs
+from clo_ops.ledger.states import States
 
 
 class Ledger(
@@ -36,6 +37,7 @@ class Ledger(
     RollUps,
     Forecasts,
     LogDays,
+    States,
 ):
     """``Ledger(url_or_engine, client_name="clo_ops")``; a context manager, else call ``close()``.
 

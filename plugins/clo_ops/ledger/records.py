@@ -55,6 +55,14 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class StateRow:
+    """What was there at a look: key to value."""
+
+    taken_at: datetime
+    content: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class BaselineResult:
     """How many series were recorded for the day, and how many already had their value and kept it."""
 

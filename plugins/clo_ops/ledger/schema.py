@@ -144,6 +144,20 @@ evidence = Table(
     Column("media_type", CleanText, nullable=False),
     _recorded_at(),
     UniqueConstraint("run_id", "procedure", "name", name="evidence_run_id_procedure_name_key"),
+    Index("evidence_uri_idx", "uri"),
+)
+
+# What was there at a look, so that the next one can say what changed.
+states = Table(
+    "states",
+    metadata,
+    Column("run_id", BigInteger, ForeignKey("clo_ops.runs.id"), primary_key=True),
+    Column("kind", CleanText, primary_key=True),
+    Column("system", CleanText, nullable=False),
+    Column("taken_at", Instant, nullable=False),
+    Column("content", CleanJson, nullable=False),
+    _recorded_at(),
+    Index("states_kind_system_idx", "kind", "system"),
 )
 
 statement_snapshots = Table(

@@ -9,6 +9,7 @@ from clo_ops.policy.base import Model
 from clo_ops.policy.cadences import BusinessCalendar, Cadences, Windows
 from clo_ops.policy.capacity import Capacity
 from clo_ops.policy.catalogue import Kpis, Procedures
+from clo_ops.policy.controls import Controls
 from clo_ops.policy.logs import Logs
 from clo_ops.policy.maintenance import Maintenance
 from clo_ops.policy.morning import (
@@ -55,6 +56,7 @@ class Policy(Model):
     recovery: Recovery
     maintenance: Maintenance
     logs: Logs
+    controls: Controls
     alerting: Alerting
     capacity: Capacity
 

@@ -60,7 +60,8 @@ def test_the_catalogue_has_every_fault_of_the_demo():
         "idle-in-transaction", "blocked-session", "failing-calculations", "error-burst", "missing-asset",
         "frontend-wrong-page",
         "websocket-mute", "websocket-wrong-echo", "stale-backup", "missing-backup", "failed-backup", "small-backup",
-        "stopped-postgres", "stopped-redis", "slow-queries",
+        "stopped-postgres", "stopped-redis", "slow-queries", "self-approved-calculation", "born-superuser",
+        "password-spray", "unaudited-change", "dormant-administrator", "large-export", "trust-line",
     }  # fmt: skip
     assert all(fault.flag or fault.action for fault in FAULTS.values())
     assert all(fault.breaks for fault in FAULTS.values())

@@ -1,0 +1,190 @@
+"""Controls asked, read, judged and proven: each leaves one finding, and evidence that can be performed again.
+
+Monday's security review (WM-06 .. WM-09) and Friday's compliance (WF-01 .. WF-08) are the controls of controls.yaml
+that name the procedure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from clo_ops.findings import Answer, CheckFailed, Finding
+from clo_ops.findings.performed import Judged, Performed
+from clo_ops.orchestration.run import Run
+from clo_ops.policy.controls import Control
+from clo_ops.probes.reaching import Unreachable, nobody_answered
+from clo_ops.rules import controls as rules
+from clo_ops.rules.control_answers import WITH_A_PAST, Earlier, read
+from clo_ops.rules.states import as_state
+
+if TYPE_CHECKING:
+    from clo_ops.probes.performing import Outcome
+
+WEEK = timedelta(days=7)
+RUNS_BACK = 20
+FORMAT = 1
+
+
+def assess(run: Run, procedure: str) -> list[Finding]:
+    """One finding for each control of the procedure; what could not be asked is unknown and hides no other."""
+    controls = run.policy.controls.of(procedure)
+    values = {one.id: values_of(run, one) for one in controls}
+    answers = _asked(run, controls, values)
+    return [_finding(run, one, answers.get(one.id)) for one in controls]
+
+
+def values_of(run: Run, control: Control) -> dict[str, Any]:
+    """What is bound to the control's question: its window, and what policy says elsewhere."""
+    until = run.at
+    since = until - (control.looks_back or _since_the_last(run))
+    common: dict[str, Any] = {
+        "synthetic_user": lambda: run.connections.account.username,
+        "country": lambda: run.policy.business_calendar.country,
+        **{f"{name}_from": partial(_kept_from, run, name) for name in run.policy.retention.classes},
+    }
+    text = _text(control)
+    wanted = {name: get() for name, get in common.items() if f"%({name})s" in text}
+    names = {"names": sorted(control.parameters["settings"])} if control.judge == "settings" else {}
+    return {"since": since.isoformat(), "until": until.isoformat(), **wanted, **control.parameters, **names}
+
+
+def _text(control: Control) -> str:
+    from clo_ops.probes.statements import statement
+
+    return statement(control.query).text if control.query else ""
+
+
+def _kept_from(run: Run, name: str) -> str:
+    return run.policy.retention[name].keep.before(run.at).isoformat()
+
+
+def _since_the_last(run: Run) -> timedelta:
+    """Back to the last run of this page, a week at least, five weeks at most: nothing falls between two reviews."""
+    earlier = [one.at for one in run.ledger.recent_runs(run.dag_id, RUNS_BACK) if one.at < run.at]
+    return min(max(run.at - max(earlier), WEEK), 5 * WEEK) if earlier else WEEK
+
+
+def _asked(run: Run, controls: tuple[Control, ...], values: Mapping[str, Mapping[str, Any]]) -> dict[str, Outcome]:
+    """The answer of each control, or the reason why there is none, by id."""
+    from clo_ops.probes.performing import key_of, perform_all
+
+    queries = {one.id: (one.query, values[one.id]) for one in controls if one.query}
+    found = perform_all(run.connections.postgres, queries.values()) if queries else {}
+    answers: dict[str, Outcome] = {name: found[key_of(*question)] for name, question in queries.items()}
+    answers |= {one.id: _probed(run, one.probe, values[one.id]) for one in controls if one.probe}
+    return answers
+
+
+def _probed(run: Run, probe: str, values: Mapping[str, Any]) -> Outcome:
+    try:
+        return PROBES[probe](run, values)
+    except Unreachable as error:
+        return error.reason
+
+
+def _redis(run: Run, values: Mapping[str, Any]) -> Performed:
+    from clo_ops.probes.security_access import redis_access
+
+    return redis_access(run.connections.redis, values)
+
+
+def _passwords(run: Run, values: Mapping[str, Any]) -> Performed:
+    from clo_ops.probes.security_access import known_passwords
+
+    return known_passwords(run.connections.postgres, values)
+
+
+def _files(run: Run, values: Mapping[str, Any]) -> Performed:
+    from clo_ops.probes.security_files import file_modes
+
+    hosts = {one.name: run.connections.host(one.name, one.connection) for one in run.policy.hosts}
+    return file_modes(hosts, values)
+
+
+def _reviews(run: Run, values: Mapping[str, Any]) -> Performed:
+    from clo_ops.orchestration.reviews import reviews_done
+
+    return reviews_done(run, values)
+
+
+PROBES: dict[str, Callable[[Run, Mapping[str, Any]], Performed]] = {
+    "redis access": _redis,
+    "known passwords": _passwords,
+    "file modes": _files,
+    "reviews on record": _reviews,
+}
+
+
+def _finding(run: Run, control: Control, answer: Outcome | None) -> Finding:
+    if answer is None:
+        judged = Judged(0, not_assessed=control.not_assessed or "nobody asks")
+        return rules.judge(control, judged, day=run.day, mode=run.policy.mode)
+    if isinstance(answer, str):
+        run.keep(nobody_answered([control.title], "the CLO system", control.query or control.probe or "", answer))
+        return rules.nobody_answered(control, answer)
+    try:
+        judged = read(control.judge, answer, _earlier(run, control, answer))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckFailed(
+            f"{control.id}: its answer cannot be read: {type(error).__name__}: {error}",
+            f"rows as {control.judge!r} reads them",
+            f"compare include/sql/{control.query}.sql with rules/control_answers.py",
+        ) from error
+    run.keep(Answer.of(rules.measured(control, judged, datetime.now(UTC))))
+    finding = rules.judge(control, judged, day=run.day, mode=run.policy.mode)
+    _keep(run, control, answer, judged, finding)
+    return finding
+
+
+def _earlier(run: Run, control: Control, answer: Performed) -> Earlier:
+    """The state of the last look; this one's is put on record for the next."""
+    if control.judge not in WITH_A_PAST:
+        return Earlier()
+    system = f"{answer.identity['system_identifier']}/{answer.identity['database']}"
+    before = run.ledger.earlier_state(control.id, system, run.at, run.ledger_run)
+    run.ledger.record_state(run.ledger_run, control.id, system, datetime.now(UTC), as_state(answer.rows))
+    return Earlier(before.content, f"{before.taken_at:%Y-%m-%d %H:%M} UTC") if before else Earlier()
+
+
+def _keep(run: Run, control: Control, answer: Performed, judged: Judged, finding: Finding) -> None:
+    from clo_ops.ledger.evidence import canonical_json
+
+    run.attach(
+        f"{control.id}.json", canonical_json(evidence(run, control, answer, judged, finding)), "application/json"
+    )
+
+
+def evidence(run: Run, control: Control, answer: Performed, judged: Judged, finding: Finding) -> dict[str, Any]:
+    """Everything needed to put the question again and hold the answers together. Rows are here as keys and counts."""
+    return {
+        "format": FORMAT,
+        "control": {
+            "id": control.id,
+            "title": control.title,
+            "standard": control.standard,
+            "clause": control.clause,
+            "shows": control.shows,
+            "owner": control.owner,
+            "judge": control.judge,
+        },
+        "run": {"dag": run.dag_id, "run": run.run_id, "at": run.at.isoformat(), "procedure": control.procedure},
+        "question": {
+            "kind": answer.kind,
+            "name": answer.name,
+            "asked": answer.asked,
+            "sha256": answer.asked_sha256,
+            "parameters": dict(answer.parameters),
+        },
+        "database": dict(answer.identity),
+        "result": {
+            "sha256": answer.result_sha256,
+            "rows": len(answer.rows),
+            "looked_at": judged.looked_at,
+            "violations": len(judged.violations),
+            "keys": [one.key for one in judged.violations],
+            "outcome": finding.status.value,
+        },
+    }

@@ -1,0 +1,46 @@
+"""From the rows a control's question gave to what they mean: one function for each ``judge`` of controls.yaml."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from clo_ops.findings.performed import Judged, Performed, Row
+from clo_ops.rules import data_use, login_attacks, logins, states
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The state at the last look, and when that was (ISO)."""
+
+    state: Mapping[str, str] | None = None
+    at: str = ""
+
+
+Reader = Callable[[Performed, Earlier], Judged]
+
+
+def _of_rows(judge: Callable[[Sequence[Row], Mapping[str, object]], Judged]) -> Reader:
+    return lambda one, _: judge(one.rows, one.parameters)
+
+
+JUDGES: dict[str, Reader] = {
+    "plain": lambda one, _: Judged.plainly(one.rows),
+    "new sources": _of_rows(logins.new_sources),
+    "out of hours": _of_rows(logins.out_of_hours),
+    "dormant accounts": _of_rows(logins.dormant),
+    "brute force": _of_rows(login_attacks.brute_force),
+    "spray": _of_rows(login_attacks.spray),
+    "stuffing": _of_rows(login_attacks.stuffing),
+    "settings": lambda one, _: states.settings(one.rows, one.parameters["settings"]),
+    "own habit": lambda one, _: data_use.habits(one.rows, one.parameters, str(one.parameters["since"])),
+    "changed": lambda one, before: states.changed(one.rows, before.state, before.at),
+    "changed and noted": lambda one, before: states.noted(one.rows, before.state, before.at),
+}
+# These compare with the state of the last look, which the ledger keeps.
+WITH_A_PAST = frozenset({"changed", "changed and noted"})
+
+
+def read(judge: str, answer: Performed, earlier: Earlier) -> Judged:
+    """What the answer means. Raises KeyError for a judge nobody has written."""
+    return JUDGES[judge](answer, earlier)
