@@ -3,6 +3,9 @@
 GRANT USAGE ON SCHEMA public TO clo_ops_reader, clo_backup;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO clo_ops_reader;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO clo_ops_reader;
+-- How far a sequence has counted.
+GRANT SELECT ON ALL SEQUENCES IN SCHEMA public TO clo_ops_reader;
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON SEQUENCES TO clo_ops_reader;
 
 -- The reader has no business with anybody's password hash or TOTP secret.
 REVOKE SELECT ON app_users FROM clo_ops_reader;
