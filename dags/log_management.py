@@ -1,58 +1,59 @@
-"""# Logs: an Airflow DAG that shows whether a log is full of errors
+"""# Logs: an Airflow DAG that says what they tell, whether they are full of errors, and what of them is due to go
 
-**Manual section:** Monitoring and Alerting / Log Management / Log Analysis (L364-L368), procedure LM-02 (L365).
+**Manual section:** Monitoring and Alerting / Log Management (L355-L368), procedures LM-01 to LM-05.
 
-**What it does:** puts on record how the error bursts of each log stand. The logs are those of alerting.yaml
-(`error_logs`); the watch in the triggerer reads on in each of them every few seconds, on its own host, and counts the
-error lines of the last minute. Over its level (thresholds.yaml, `log_errors`) it is an alert and an incident at once:
-this page finds out nothing new, it says how that stands, and whether anybody looks at all. Nothing is changed.
+**What it does:** every five minutes it puts on record how the error bursts of each log stand (LM-02). Every evening it
+reads on in the logs and tells the day's performance and usage (LM-03), and says what is older than its class is kept,
+in tables and in files (LM-01). On Fridays it names signatures that are new, growing or gone (LM-04); on the first
+Monday of a month it gathers the evidence for those who review the logs (LM-05). docs/logs.md has it all.
 
-**How it reads:** only what was written since the last look, whole lines, a few megabytes at most. A log that was
-rotated is read on to its end and the new one from its beginning; one cut short is read from its beginning; one that is
-missing or may not be read is not "no errors" but an alert of its own.
+**What it changes:** nothing outside a window. What is due (LM-01) is shown as a plan; the windows carry it out where
+maintenance.yaml says `duties.logs.apply: true`: rows in small batches, files only once they stand in the archive and
+were read back. A legal hold wins over every date.
 
-**Its levels:** how many error lines within a minute warn and how many are critical is in thresholds.yaml; the manual
-gives no figure. A warning is a P3, a critical burst a P2; a log nobody can read is a P2 as well. It is over by itself
-once no more than the clearing level were written within a minute, and the all-clear is told then.
+**Which logs:** logs.yaml names each log's host, path, form and classes, and the tables that are logs. Which lines are
+errors within a minute is alerting.yaml's (`error_logs`). The user of a host's connection must be allowed to read them.
 
-**A log more, or one less:** write it into `error_logs` of alerting.yaml: its name, its host (of hosts.yaml), its path
-and what an error line matches (an extended regular expression, as `grep -E` takes it). A relative path lies below
-`logs` in the extra of the host's connection. The user of that connection must be allowed to read the file, and needs
-nothing else on the host but a shell. `component` names what writes it, so that the incident says which vendor to call.
+**How it reads:** on the log's own host, only what was written since the last look, whole lines, across rotations, a
+bounded number of bytes. What cannot be found again after a rotation is said to be lost, what is left over is read next
+time; a log that is missing or may not be read is not "no errors" but unknown.
+
+**What is kept:** no line. Counts by day and endpoint, and signatures: lines without their numbers, names, addresses,
+quoted texts and SQL. A short history is said to be short; nothing is called new or growing before it is long enough.
+
+**When a burst is told (LM-02):** a few seconds after its lines were written, by the watch in the triggerer: one log
+over its level (thresholds.yaml, `log_errors`) is one alert and one incident, however long it lasts. This page finds
+out nothing new of it, it says how that stands, and whether anybody looks at all.
 
 **A log that is noisy:** correct the pattern before the levels: a line that is written every day and means nothing is
 no error. A level that is never reached looks like a log in which nothing ever happens.
 
-**When a burst is told:** a few seconds after its lines were written, by the watch: the incident names the log, how
-many lines it were within the minute and both levels, and the people of the ladder are told as for every other alert.
-One log over its level is one incident, however long it lasts and however many lines it has.
+**Done by:** 4 minutes after it starts, every five minutes; the day's analysis within an hour of 18:30 UTC, the week's
+two hours after Friday 11:00, the month's four hours after 12:00 of the first Monday.
 
-**What the watch remembers:** where it stopped reading in each log, as long as the triggerer runs. What was written
-while the ledger was away is counted once it is back. A triggerer that was started anew begins at the end of each log.
+**What a failure means:** a log is full of errors and its incident is open; or nobody could read a log, a table or the
+archive: the finding says which, whom it asked, and how.
 
-**What it does not do:** it keeps no line and mails none, since nobody knows what an application writes there; where to
-read is in the task's evidence. The day's, the week's and the month's analysis of logs, and how long each is kept, are
-procedures of this page that are not built yet.
+**First thing to do:** open the mail or the summary task's log and follow the first action of the topmost red finding.
+When the watch is silent, look at the triggerer.
 
-**Done by:** 4 minutes after it starts, every five minutes at all hours. An alert does not wait for it.
-
-**What a failure means:** more error lines than the critical level were written to a log within a minute and have not
-gone under its clearing level since, or nobody could read it; its incident tells the people on call.
-
-**First thing to do:** open the incident named and take it; read the first error of the burst, not the last. When the
-watch is silent, look at the triggerer.
-
-**When it is unknown:** a log that is missing may have been renamed by a release, or its host may be down: the evidence
-and the incident say which, and what was tried. Correct alerting.yaml, or see to the host.
-
-**Safe to re-run:** yes: it only reads, and a re-run takes the place of its own earlier findings.
+**Safe to re-run:** yes: what was read is counted once and remembered together with how far it was read; a plan that was
+carried out is not carried out again.
 """
 
+from datetime import timedelta
+
 from clo_ops.findings import Finding
-from clo_ops.orchestration import bursts
-from clo_ops.orchestration.blueprint import manual_page, section
+from clo_ops.orchestration import bursts, log_retention, logs
+from clo_ops.orchestration.blueprint import manual_page, one_after_another, section
 from clo_ops.orchestration.procedure import procedure
 from clo_ops.orchestration.run import Run
+from clo_ops.policy import load_policy
+
+LOGS = load_policy().logs
+# One log after the other, each for as long as policy lets a look take.
+READING = {"execution_timeout": LOGS.reading.within * max(1, len(LOGS.files)) + timedelta(minutes=10)}
+LISTING = {"execution_timeout": timedelta(minutes=30)}
 
 
 # The evening's analysis may take hours; the five minutes do not wait for it.
@@ -64,3 +65,28 @@ def log_management() -> None:
         def error_bursts(run: Run) -> list[Finding]:
             """Error lines of each log within a minute, against its levels, as the watch last judged them."""
             return bursts.error_bursts(run)
+
+        @procedure("LM-03", **READING)
+        def daily_analysis(run: Run) -> list[Finding]:
+            """Every log read on; the day's requests, errors, slow statements and the like, and what is new of it."""
+            return logs.daily(run)
+
+        @procedure("LM-04")
+        def weekly_trends(run: Run) -> list[Finding]:
+            """Signatures of the week against those of the weeks before: new, growing, gone."""
+            return logs.weekly(run)
+
+        @procedure("LM-05")
+        def monthly_review(run: Run) -> list[Finding]:
+            """Which logs there are of each class, whole and kept long enough; lines that matter to security."""
+            return logs.monthly(run)
+
+    with section("Log Categories and Retention"):
+
+        @procedure("LM-01", **LISTING)
+        def log_retention_by_class(run: Run) -> list[Finding]:
+            """What is older than its class is kept, in tables, files, archive and ledger; a hold wins over all."""
+            return log_retention.retention(run)
+
+    # What goes was read before.
+    one_after_another(daily_analysis, log_retention_by_class)

@@ -3,4 +3,4 @@
 -- columns: rows bigint
 -- privilege: SELECT on the table
 -- access: read-only
-select count(*) as rows from (select 1 from {table} limit %(most)s) as some
+select count(*) as rows from (select 1 from {table} limit %(most)s) as few

@@ -10,7 +10,7 @@ select (select count(*)
                    and not exists (select 1
                                      from unnest(%(begins)s::timestamptz[], %(ends)s::timestamptz[]) as hold (b, e)
                                     where t.{at} >= hold.b and t.{at} < coalesce(hold.e, 'infinity'))
-                 limit %(most)s) as some) as due,
+                 limit %(most)s) as few) as due,
        (select min(t.{at}) from {table} as t)::timestamptz as oldest,
        (select count(*)
           from (select 1
@@ -19,4 +19,4 @@ select (select count(*)
                    and exists (select 1
                                  from unnest(%(begins)s::timestamptz[], %(ends)s::timestamptz[]) as hold (b, e)
                                 where t.{at} >= hold.b and t.{at} < coalesce(hold.e, 'infinity'))
-                 limit %(most)s) as some) as held
+                 limit %(most)s) as few) as held
