@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from clo_ops.orchestration import cache, upkeep
+from clo_ops.orchestration import cache, log_retention, upkeep
 from clo_ops.policy.maintenance import Kind
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ DUTIES: dict[Kind, tuple[Work, ...]] = {
     "statistics": (upkeep.statistics,),
     "indexes": (upkeep.indexes,),
     "cache": (cache.expired_entries, cache.cache_memory),
+    "logs": (log_retention.retention,),
 }
 
 
