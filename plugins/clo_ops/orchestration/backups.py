@@ -60,6 +60,19 @@ def backup_integrity(run: Run) -> list[Finding]:
     return findings + (_vanished(run, known, found.paths) if found.listed else [])
 
 
+def read_newest(run: Run) -> None:
+    """The newest backup read whole now, where nobody has yet: work in the night waits for no end of day (D28).
+
+    One only, and it is remembered as ED-04 would; what cannot be listed or read is ED-04's to tell.
+    """
+    from clo_ops.probes.backup_verification import verify
+
+    repository, terms = run.connections.backups, run.policy.recovery.verification
+    known = {path: _remembered(row) for path, row in run.ledger.known_backups(str(repository)).items()}
+    one = terms.model_copy(update={"spend_at_most": timedelta()})
+    verify(repository, one, run.policy.backups, known, at=run.at, proven=lambda proof: _record(run, proof))
+
+
 def _remembered(row: BackupRow) -> Remembered:
     return Remembered(
         size=row.size_bytes,

@@ -58,6 +58,8 @@ def gated(run: Run, procedure: str, kind: Kind, *, needs: Collection[Need] = ALL
     """
     terms = _terms(run, procedure)
     shown = bool(only_planned(run, kind))
+    if Need.BACKUP in needs and not shown:
+        _verify_tonights(run)
     begun = datetime.now(UTC)
     until = begun if shown else _patience(run, begun)
     while True:
@@ -129,6 +131,17 @@ def _backups(run: Run) -> Answer:
         if row.level and row.snapshot_at and row.failed_at is None
     ]
     return Answer.of(proven or [Measurement(rule.BACKUP_AGE, 0, "s", now, {"path": "none", "level": ""})])
+
+
+def _verify_tonights(run: Run) -> None:
+    """Where no fresh backup is proven yet, the newest is read now: last night's is, at the latest, by the evening."""
+    from clo_ops.orchestration.backups import read_newest
+
+    oldest = run.policy.windows.backup_not_older_than.total_seconds()
+    level = run.policy.maintenance.gate.backup_level
+    on_record = _backups(run).select(rule.BACKUP_AGE)
+    if not any(one.labels["level"] >= level and one.value <= oldest for one in on_record):
+        read_newest(run)
 
 
 def _drills(run: Run) -> Answer:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from clo_ops.actions.backups.take import take
 from clo_ops.findings import Status
 from clo_ops.orchestration.maintenance import gated
 from clo_ops.rules.gate import ALL, Need
@@ -153,6 +154,30 @@ def test_only_a_backup_that_is_proven_whole_and_fresh_counts(world, tmp_path, ba
     gate = ask(world)
     assert gate.open is opens
     assert the(Need.BACKUP, gate).status is (Status.PASS if opens else Status.FAIL)
+
+
+def test_last_nights_backup_that_nobody_has_read_yet_is_read_now(world, tmp_path):
+    """On a Monday at 05:00 the last one that an end of day has read is Sunday's, and too old."""
+    world.repository = tmp_path / "another"
+    world.repository.mkdir()
+    run = world.approved()
+    take(run.connections.backup_source, run.connections.backups, world.policy.recovery.taking)
+    assert world.ledger.known_backups(world.repository.as_uri()) == {}
+    assert gated(run, "WM-02", "indexes").open
+    (row,) = world.ledger.known_backups(world.repository.as_uri()).values()
+    assert row.level == "L2"
+
+
+def test_last_nights_backup_that_is_damaged_keeps_it_shut(world, tmp_path):
+    world.repository = tmp_path / "another"
+    world.repository.mkdir()
+    run = world.approved()
+    path = take(run.connections.backup_source, run.connections.backups, world.policy.recovery.taking)["path"]
+    dump = world.repository / path
+    dump.write_bytes(dump.read_bytes()[:-100] + bytes(100))
+    gate = gated(run, "WM-02", "indexes")
+    assert gate.closed_by == {Need.BACKUP}
+    assert the(Need.BACKUP, gate).status is Status.FAIL
 
 
 def test_a_drill_under_way_is_given_way_to_until_it_has_ended(world):
