@@ -1,12 +1,12 @@
 """Read one backup from its first byte to its last, once: hashed and decoded on the way (D21).
 
-A local archive goes from the page cache straight into pg_restore's pipe while another core hashes the same pages;
-whatever is wrapped, or lies elsewhere, is read in blocks that go both ways.
+A local archive is read by pg_restore itself while another core hashes the same pages of the cache; whatever is wrapped,
+or lies elsewhere, is read in blocks that go both ways.
 """
 
 from __future__ import annotations
 
-import errno
+import os
 import re
 import subprocess
 import tarfile
@@ -17,10 +17,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
+from clo_ops.probes import pg_programs
 from clo_ops.probes.backup_entries import digest_of_files
 from clo_ops.probes.backup_files import TOC, BackupFiles, StoredFile
 from clo_ops.probes.backup_formats import HEAD, Format, recognise
-from clo_ops.probes.backup_streams import BLOCK, Archive, Digest, HashedReader, Nothing, Plain, broken, unwrapped
+from clo_ops.probes.backup_streams import (
+    BLOCK,
+    CANNOT,
+    Archive,
+    Digest,
+    HashedReader,
+    Nothing,
+    Plain,
+    broken,
+    unwrapped,
+)
 from clo_ops.probes.pg_programs import Program, ProgramMissing, program
 
 DATA_ENTRY = re.compile(rb"^(\d+); \d+ \d+ TABLE DATA ", re.MULTILINE)
@@ -28,6 +39,8 @@ TAR_DATA = re.compile(rb"\$\$PATH\$\$/(\d+\.dat)")
 # These give nothing of a block before they have it whole: up to 128 KiB of zstd, 4 MiB of lz4.
 WRAPPED_HEAD = {"zstd": 256 * 1024, "lz4": 5 * 1024 * 1024}
 END_OF_DATA = b"\\.\n\n\n"
+# Which pg_restore could not decode which compression; asked again in the next process.
+UNABLE: set[tuple[Path, str]] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +74,26 @@ class BackupReader:
         self.files, self.stalled_after, self._tool = files, stalled_after, tool
 
     def read(self, stored: StoredFile) -> Reading:
-        return self._directory(stored) if stored.is_directory else self._file(stored)
+        """Where the newest pg_restore was built without what compresses this archive, by the next that can."""
+        while True:
+            reading = self._directory(stored) if stored.is_directory else self._file(stored)
+            if not (reading.could_not and CANNOT.search(reading.could_not) and self._next(reading.format)):
+                return reading
+
+    def _restorer(self, found: Format | None) -> Program:
+        """Raises ProgramMissing."""
+        if self._tool is not None:
+            return self._tool
+        packed = _compression(found)
+        able = [one for one in pg_programs.programs("pg_restore") if (one.path, packed) not in UNABLE]
+        return max(able, key=lambda one: one.major) if able else program("pg_restore")
+
+    def _next(self, found: Format) -> bool:
+        """Whether another pg_restore than the one that could not is left to be asked; remembered while we run."""
+        if self._tool is not None or not _compression(found):
+            return False
+        UNABLE.add((self._restorer(found).path, _compression(found)))
+        return any((one.path, _compression(found)) not in UNABLE for one in pg_programs.programs("pg_restore"))
 
     def format_of(self, stored: StoredFile) -> Format:
         """By its first bytes, unwrapped as far as they reach; nothing else is read."""
@@ -93,15 +125,23 @@ class BackupReader:
             if found.wrapper or found.kind == "tar":
                 return self._pulled(found, file, head, digest)
             local = self.files.local(stored.name)
-            with self._consumer(found) as (consumer, could_not):
-                if local is not None and isinstance(consumer, Archive):
-                    self._spliced(local, consumer, digest)
-                else:
+            if local is not None and found.kind == "custom":
+                problem, could_not = self._beside(local, found, digest)
+            else:
+                with self._consumer(found) as (consumer, reason):
                     _pumped(file, head, consumer, digest)
-                problem, ours = consumer.finish()
+                    problem, could_not = consumer.finish()
+                could_not = could_not or reason
             if found.kind == "directory":
                 problem = "it is the table of contents of a directory, without the data"
-            return Reading(found, digest.size, digest.hexdigest(), _wrong(found, problem), ours or could_not)
+            return Reading(found, digest.size, digest.hexdigest(), _wrong(found, problem), could_not)
+
+    def _beside(self, path: Path, found: Format, digest: Digest) -> tuple[str, str]:
+        """pg_restore reads the file by itself while it is hashed here: one open file, so it is the same one."""
+        with path.open("rb", buffering=0) as file, self._consumer(found, file.fileno()) as (consumer, reason):
+            digest.whole(file.fileno(), os.fstat(file.fileno()).st_size)
+            problem, ours = consumer.finish()
+            return problem, ours or reason
 
     def _pulled(self, outer: Format, file: IO[bytes], head: bytes, digest: Digest) -> Reading:
         source = HashedReader(file, digest, head)
@@ -126,37 +166,20 @@ class BackupReader:
             return problem, ours or could_not
 
     @contextmanager
-    def _consumer(self, found: Format) -> Iterator[tuple[Nothing, str]]:
-        """What decodes this format, and why nothing here does."""
+    def _consumer(self, found: Format, file: int | None = None) -> Iterator[tuple[Nothing, str]]:
+        """What decodes this format, the open ``file`` or what is written to it, and why nothing here does."""
         if found.kind == "plain":
             yield Plain(), ""
         elif found.kind == "custom":
             try:
-                tool = self._tool or program("pg_restore")
+                tool = self._restorer(found)
             except ProgramMissing as missing:
                 yield Nothing(), str(missing)
                 return
-            with closing(Archive(tool, self.stalled_after)) as archive:
+            with closing(Archive(tool, self.stalled_after, file)) as archive:
                 yield archive, ""
         else:
             yield Nothing(), ""
-
-    def _spliced(self, path: Path, consumer: Archive, digest: Digest) -> None:
-        with path.open("rb", buffering=0) as file:
-            size, offset = path.stat().st_size, 0
-            while offset < size:
-                length = min(BLOCK, size - offset)
-                try:
-                    taken = consumer.splice(file.fileno(), offset, length)
-                except OSError as error:
-                    if error.errno not in (errno.EINVAL, errno.ENOSYS):
-                        raise
-                    file.seek(offset)  # not every file system can hand over its pages
-                    _pumped(file, b"", consumer, digest)
-                    return
-                digest.read(file.fileno(), offset, taken or length)
-                offset += taken or length
-            digest.settle()
 
     # ------------------------------------------------------------ a directory
 
@@ -189,7 +212,7 @@ class BackupReader:
     def _incomplete(self, stored: StoredFile) -> tuple[str, str]:
         """Whether each table of the table of contents has its file; read with pg_restore, from a copy of that alone."""
         try:
-            tool = self._tool or program("pg_restore")
+            tool = self._restorer(None)
         except ProgramMissing as missing:
             return "", str(missing)
         with tempfile.TemporaryDirectory(prefix="clo-ops-toc-") as folder, ExitStack() as stack:
@@ -201,6 +224,10 @@ class BackupReader:
         there = {part.name.partition(".")[0] for part in stored.parts}
         lost = [number.decode() for number in DATA_ENTRY.findall(done.stdout) if number.decode() not in there]
         return (f"the data of {len(lost)} tables are missing: {', '.join(lost[:5])}.dat" if lost else ""), ""
+
+
+def _compression(found: Format | None) -> str:
+    return found.head.compression if found is not None and found.head is not None else ""
 
 
 def _pumped(file: Any, head: bytes, consumer: Nothing, digest: Digest) -> None:

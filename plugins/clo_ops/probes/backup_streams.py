@@ -57,19 +57,19 @@ class Digest:
         self.size += len(block)
         self._submit(self._digest.update, block)
 
-    def read(self, file: int, offset: int, length: int) -> None:
-        """Hash a part of an open file without its bytes passing through the caller."""
-        self.size += length
-        self._submit(self._read, file, offset, length)
+    def whole(self, file: int, length: int) -> None:
+        """Hash an open file from its first byte, here and now, wherever others read in it meanwhile.
 
-    def _read(self, file: int, offset: int, length: int) -> None:
-        buffer = memoryview(bytearray(length))
-        while length:
-            got = os.preadv(file, [buffer[:length]], offset)
+        Raises OSError where it has become shorter.
+        """
+        self.settle()
+        buffer = memoryview(bytearray(BLOCK))
+        while self.size < length:
+            got = os.preadv(file, [buffer], self.size)
             if not got:
-                raise OSError(f"the file got shorter while it was read: nothing at byte {offset}")
+                raise OSError(f"the file got shorter while it was read: nothing at byte {self.size}")
             self._digest.update(buffer[:got])
-            offset, length = offset + got, length - got
+            self.size += got
 
     def _submit(self, work: Any, *given: Any) -> None:
         self._waiting.append(self._pool.submit(work, *given))
@@ -168,60 +168,60 @@ class Plain(Nothing):
 
 
 class Archive(Nothing):
-    """pg_restore, decoding every byte into nothing. ``finish`` tells what is wrong with the archive, and with us."""
+    """pg_restore, decoding every byte into nothing. ``finish`` tells what is wrong with the archive, and with us.
 
-    def __init__(self, tool: Program, stalled_after: float) -> None:
-        self._patience = stalled_after
+    With ``file``, open at its beginning, it reads that by itself; else what is written.
+    """
+
+    def __init__(self, tool: Program, stalled_after: float, file: int | None = None) -> None:
+        self._patience, self._file = stalled_after, file
         self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close
-        command = [str(tool.path), "--file=/dev/null"]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=self._said, env=_plain_environment()
+            [str(tool.path), "--file=/dev/null"],
+            stdin=subprocess.PIPE if file is None else file,
+            stdout=subprocess.DEVNULL,
+            stderr=self._said,
+            env=_plain_environment(),
         )
-        assert self._process.stdin is not None  # noqa: S101 - a pipe was asked for
-        self._pipe = self._process.stdin
         self.taking = True
-        with suppress(OSError, AttributeError):
-            fcntl.fcntl(self._pipe.fileno(), fcntl.F_SETPIPE_SZ, BLOCK)
-        os.set_blocking(self._pipe.fileno(), False)
+        if self._process.stdin is not None:
+            with suppress(OSError, AttributeError):
+                fcntl.fcntl(self._process.stdin.fileno(), fcntl.F_SETPIPE_SZ, BLOCK)
+            os.set_blocking(self._process.stdin.fileno(), False)
 
     def write(self, block: bytes) -> None:
+        pipe = self._process.stdin
+        assert pipe is not None  # noqa: S101 - nothing is written to one that reads by itself
         left = memoryview(block)
-        while left and self._ready():
+        while left and self._ready(pipe):
             with suppress(BlockingIOError):
-                left = left[self._given(os.write, self._pipe.fileno(), left) :]
+                left = left[self._given(pipe, left) :]
 
-    def splice(self, file: int, offset: int, length: int) -> int:
-        """Hand over a part of a file without copying it; how much was taken, 0 when no more is wanted."""
-        while self._ready():
-            with suppress(BlockingIOError):
-                return self._given(os.splice, file, self._pipe.fileno(), length, offset)
-        return 0
-
-    def _given(self, how: Any, *what: Any) -> int:
+    def _given(self, pipe: IO[bytes], block: memoryview) -> int:
         try:
-            return int(how(*what))
+            return os.write(pipe.fileno(), block)
         except BrokenPipeError:  # it has read all it needs, or has given up: finish tells which
             self.taking = False
             return 0
 
-    def _ready(self) -> bool:
+    def _ready(self, pipe: IO[bytes]) -> bool:
         if not self.taking:
             return False
         waiting = select.poll()
-        waiting.register(self._pipe.fileno(), select.POLLOUT)
+        waiting.register(pipe.fileno(), select.POLLOUT)
         if not waiting.poll(self._patience * 1000):
             raise Stalled(f"pg_restore took nothing for {self._patience:g} s")
         return True
 
     def finish(self) -> tuple[str, str]:
-        with suppress(BrokenPipeError):
-            self._pipe.close()
-        try:
-            code = self._process.wait(self._patience)
-        except subprocess.TimeoutExpired:
-            raise Stalled(f"pg_restore did not end within {self._patience:g} s") from None
+        self._let_go()
+        at = self._position()
+        while not self._ended(self._patience):
+            if at == (at := self._position()):
+                raise Stalled(f"pg_restore did not end within {self._patience:g} s")
         self._said.seek(0)
         said = " ".join(self._said.read(8192).decode("utf-8", "replace").replace("pg_restore: ", "").split())[:300]
+        code = self._process.returncode
         if code == 0:
             return "", ""
         if code < 0:
@@ -229,11 +229,35 @@ class Archive(Nothing):
         ours = CANNOT.search(said) or OWN_TROUBLE.search(said)
         return ("", said) if ours else (said or f"pg_restore ended with {code}", "")
 
+    def _position(self) -> int:
+        """How far it has come in a file it reads by itself: the open file, and so the place in it, is ours as well."""
+        return -1 if self._file is None else os.lseek(self._file, 0, os.SEEK_CUR)
+
+    def _ended(self, within: float) -> bool:
+        """At the instant it ends where the system can tell, which ``wait`` only looks for now and then."""
+        try:
+            descriptor = os.pidfd_open(self._process.pid)
+        except (AttributeError, OSError):
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(within)
+        else:
+            try:
+                waiting = select.poll()
+                waiting.register(descriptor, select.POLLIN)
+                waiting.poll(within * 1000)
+            finally:
+                os.close(descriptor)
+        return self._process.poll() is not None
+
+    def _let_go(self) -> None:
+        if self._process.stdin is not None:
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()
+
     def close(self) -> None:
         if self._process.poll() is None:
             self._process.kill()
-        with suppress(BrokenPipeError):
-            self._pipe.close()
+        self._let_go()
         self._process.wait()
         self._said.close()
 
