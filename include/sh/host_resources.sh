@@ -7,10 +7,34 @@ export LC_ALL
 
 limited() { if command -v timeout >/dev/null 2>&1; then timeout 8 "$@"; else "$@"; fi; }
 
+# Bytes in and out of each interface that was ever used and leaves the machine.
+traffic() {
+    when=$1
+    [ -r /proc/net/dev ] || return 0
+    while read -r line; do
+        interface=${line%%:*}
+        case $line in *:*) ;; *) continue ;; esac
+        case $interface in lo | docker* | veth* | br-* | virbr* | cni* | flannel*) continue ;; esac
+        set -- ${line#*:}
+        [ "$1$9" = 00 ] || echo "$when $interface $1 $9"
+    done </proc/net/dev
+}
+# Mbit/s; a virtual link has none, or -1.
+speeds() {
+    for path in /sys/class/net/*/speed; do
+        interface=${path%/speed}
+        read -r speed <"$path" && echo "net_speed ${interface##*/} $speed"
+    done 2>/dev/null
+    return 0
+}
+
 echo "clo_ops_host_resources 1"
+traffic net_before
 while read -r name rest; do [ "$name" = cpu ] && echo "cpu_before $rest" && break; done </proc/stat
 sleep 1
 while read -r name rest; do [ "$name" = cpu ] && echo "cpu_after $rest" && break; done </proc/stat
+traffic net_after
+speeds
 while read -r name value unit; do
     case $name in
     MemTotal:) echo "memory_total_kb $value" ;;

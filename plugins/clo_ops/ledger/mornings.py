@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from datetime import date, datetime
 
-from sqlalchemy import select
+from sqlalchemy import RowMapping, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from clo_ops.findings import Measurement
@@ -16,6 +16,10 @@ from clo_ops.ledger.columns import aware
 from clo_ops.ledger.measurements import as_row, measurement
 from clo_ops.ledger.records import BaselineResult
 from clo_ops.ledger.store import Store, lock
+
+
+def _snapshot(row: RowMapping) -> StatementSnapshot:
+    return StatementSnapshot(row["taken_at"], row["stats_reset"], tuple(StatementRow(**one) for one in row["rows"]))
 
 
 class Mornings(Store):
@@ -64,6 +68,11 @@ class Mornings(Store):
         query = select(table).where(table.c.taken_at < aware(before), table.c.run_id != run)
         with self.transaction() as connection:
             row = connection.execute(query.order_by(table.c.taken_at.desc()).limit(1)).mappings().one_or_none()
-        if row is None:
-            return None
-        return StatementSnapshot(row["taken_at"], row["stats_reset"], tuple(StatementRow(**one) for one in row["rows"]))
+        return None if row is None else _snapshot(row)
+
+    def statement_snapshots(self, since: datetime, until: datetime) -> list[StatementSnapshot]:
+        """The snapshots taken since <= at < until, oldest first."""
+        table = schema.statement_snapshots
+        query = select(table).where(table.c.taken_at >= aware(since), table.c.taken_at < aware(until))
+        with self.transaction() as connection:
+            return [_snapshot(row) for row in connection.execute(query.order_by(table.c.taken_at)).mappings()]

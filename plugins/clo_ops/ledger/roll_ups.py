@@ -174,9 +174,16 @@ class RollUps(Store):
 
     def months(self, metrics: Sequence[str], since: datetime, until: datetime) -> list[RollUp]:
         """The figures of each series of ``metrics`` for each calendar month (UTC), from the days of since to until."""
+        return self._added_up(rolling.MONTHS, metrics, since, until)
+
+    def totals(self, metrics: Sequence[str], since: datetime, until: datetime) -> list[RollUp]:
+        """The same over all the days of since to until at once; ``starts_at`` is ``since``."""
+        return self._added_up(rolling.TOTALS, metrics, since, until)
+
+    def _added_up(self, query: str, metrics: Sequence[str], since: datetime, until: datetime) -> list[RollUp]:
         values = {"metrics": list(metrics), "since": aware(since), "until": aware(until)}
         with self.transaction() as connection:
-            return [_month(row) for row in connection.execute(text(rolling.MONTHS), values).mappings()]
+            return [_month(row) for row in connection.execute(text(query), values).mappings()]
 
 
 def _span(begin: datetime, end: datetime, until: datetime, metrics: list[str], terms: Rolling) -> dict[str, Any]:

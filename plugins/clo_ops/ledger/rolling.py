@@ -146,3 +146,6 @@ SELECT s.metric, s.labels, s.unit, month AS starts_at, count, mean, p50, p95, p9
 FROM figures JOIN percentiles USING (series_id, month) JOIN clo_ops.series AS s ON s.id = series_id
 ORDER BY s.metric COLLATE "C", s.labels_digest, month
 """
+
+# The same of the whole time.
+TOTALS = MONTHS.replace("date_trunc('month', starts_at, 'UTC')", "CAST(:since AS timestamptz)")

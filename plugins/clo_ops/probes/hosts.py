@@ -15,6 +15,8 @@ from clo_ops.probes.targets import HostTarget, PrometheusTarget
 SCRIPT = "host_resources.sh"
 # user nice system idle iowait irq softirq steal; guest times are already in user's and nice's.
 JIFFIES = 8
+NUMBERED = ("mount", "no_mount", "net_before", "net_after", "net_speed")
+MEGABIT = 125_000  # bytes
 IDLE = slice(3, 5)
 # df -P after the file system's name, which may hold spaces as the place may.
 DF = re.compile(r"\s(?P<total>\d+)\s+(?P<used>\d+)\s+(?P<available>\d+)\s+\d+%\s+(?P<place>/.*)$")
@@ -27,10 +29,11 @@ class Garbled(Exception):
 def resources(host: HostTarget, mounts: Sequence[str], prometheus: PrometheusTarget | None = None) -> Answer:
     """DM-01, DM-07, AL-01..03: ``host.up``, system.cpu/memory/filesystem.utilization (percent), load and uptime.
 
-    Labels {host} and {host, mount}. Memory is what MemAvailable leaves, so caches do not count as used; a file
-    system's percentage is df's: used / (used + available to users), and system.filesystem.free (bytes) what users
-    have. A mount that df cannot answer for is unanswered by itself. A host that refuses or stays silent is measured as
-    ``host.up`` 0, and its resources are unanswered.
+    Also ``network.io.rate`` (bytes a second) and ``network.io.utilization`` (percent of the link, where its speed is
+    known) by {host, interface, direction}. Labels else are {host} and {host, mount}. Memory is what MemAvailable
+    leaves, so caches do not count as used; a file system's percentage is df's: used / (used + available to users), and
+    system.filesystem.free (bytes) what users have. A mount that df cannot answer for is unanswered by itself. A host
+    that refuses or stays silent is measured as ``host.up`` 0, and its resources are unanswered.
     """
     if host.transport == "prometheus":
         return _from_prometheus(host, mounts, prometheus)
@@ -60,6 +63,7 @@ def read(host: HostTarget, mounts: Sequence[str], text: str) -> Answer:
             Measurement("system.load.5m", _numbers(lines, "load", 3)[1], "count", at, label),
             Measurement("system.cpu.count", _numbers(lines, "processors", 1)[0], "count", at, label),
             *_swap(lines, at, label),
+            *_network(lines, at, host.name),
         ]
     )
     for number, mount in enumerate(mounts):
@@ -68,11 +72,11 @@ def read(host: HostTarget, mounts: Sequence[str], text: str) -> Answer:
 
 
 def _lines(text: str) -> dict[str, str]:
-    """Each line by its name; those about a mount by name and number."""
+    """Each line by its name; those about a mount by name and number, those about an interface by name and interface."""
     found: dict[str, str] = {}
     for line in text.splitlines():
         name, _, rest = line.partition(" ")
-        if name in ("mount", "no_mount"):
+        if name in NUMBERED:
             number, _, rest = rest.partition(" ")
             name = f"{name} {number}"
         found[name] = rest.strip()
@@ -110,6 +114,23 @@ def _swap(lines: dict[str, str], at: datetime, label: dict[str, str]) -> Iterato
     (total,), (free,) = (_numbers(lines, f"swap_{what}_kb", 1) for what in ("total", "free"))
     if total > 0:
         yield Measurement("system.swap.utilization", 100 * (total - free) / total, "percent", at, label)
+
+
+def _network(lines: dict[str, str], at: datetime, host: str) -> Iterator[Measurement]:
+    """Of each interface what went in and out in the second, and its share of a link that has a speed."""
+    for name in (name for name in lines if name.startswith("net_before ")):
+        interface = name.removeprefix("net_before ")
+        before, after = (_numbers(lines, f"net_{when} {interface}", 2) for when in ("before", "after"))
+        said = lines.get(f"net_speed {interface}", "")
+        speed = float(said) if said.isdigit() else 0.0
+        for direction, early, late in zip(("in", "out"), before, after, strict=True):
+            rate = late - early
+            labels = {"host": host, "interface": interface, "direction": direction}
+            if rate >= 0:  # else the counter began anew
+                yield Measurement("network.io.rate", rate, "bytes", at, labels, "a second")
+                if speed > 0:
+                    share = min(100.0, 100 * rate / (speed * MEGABIT))
+                    yield Measurement("network.io.utilization", share, "percent", at, labels, f"of {speed:g} Mbit/s")
 
 
 def _filesystem(host: HostTarget, lines: dict[str, str], number: int, mount: str, at: datetime) -> Answer:

@@ -6,13 +6,21 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+
+from clo_ops.rules.capacity import DAYS
+from clo_ops.rules.forecast import Forecast, Verdict, daily
+from clo_ops.rules.weekly import Weekly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from matplotlib.figure import Figure
+
+    from clo_ops.policy.capacity import Forecasts
+    from clo_ops.rules.capacity import Outlook
+    from clo_ops.rules.load import HeatMap
 
 INK, COUNTED, BESIDE, LIMIT = "#1f2328", "#2f5d8a", "#c9d3de", "#b42318"
 SHORTEST = 0.1  # seconds; a logarithmic axis has no zero
@@ -90,6 +98,63 @@ def against_target(points: Sequence[tuple[datetime, float]], target: float, name
         axes.set_xticks(list(days.values()), list(days), fontsize=8)
         axes.set_xlim(-0.5, max(len(points) - 1, 1) + 0.5)
     return drawn[0]
+
+
+def projection(one: Outlook, terms: Forecasts, name: str) -> str:
+    """A series' days, the line through them and on to the horizon with its interval, and its levels."""
+    with _figure(name, width=7.2, height=2.7) as (figure, drawn):
+        axes, found = figure.subplots(), one.forecast
+        days = [((day - found.of).days, value) for day, value in daily(one.watched.points, Weekly())]
+        axes.plot(*_columns(days), color=COUNTED, linewidth=1.1, label="days")
+        if found.verdict is not Verdict.TOO_SHORT and found.first is not None:
+            _project(axes, found, terms)
+        for level, crossing in one.crossings.items():
+            axes.axhline(crossing.threshold, color=LIMIT, linestyle="--" if level == "warning" else "-", linewidth=0.9)
+            axes.annotate(level, (1, crossing.threshold), xycoords=("axes fraction", "data"), fontsize=8, color=LIMIT)
+        axes.axvline(0, color="#8c959f", linewidth=0.8, linestyle=":")
+        ticks = range(-terms.windows[0], terms.horizon.days + 1, 30)
+        axes.set_xticks(list(ticks), [f"{found.of + timedelta(days=day):%d %b}" for day in ticks], fontsize=8)
+        axes.set_ylabel(one.watched.resource.unit)
+        axes.set_title(one.watched.title, fontsize=9, loc="left")
+        axes.legend(loc="upper left", fontsize=8, frameon=False, ncols=3)
+    return drawn[0]
+
+
+def _project(axes: Any, found: Forecast, terms: Forecasts) -> None:
+    begin = (found.first - found.of).days if found.first else 0
+    line = [(day, found.line(day)) for day in (begin, terms.horizon.days)]
+    axes.plot(*_columns(line), color=INK, linewidth=1, label="line")
+    beyond = [(day, found.expected(found.of + timedelta(days=day))) for day in range(terms.horizon.days + 1)]
+    bounds = [[held.low for _, held in beyond], [held.high for _, held in beyond]]
+    axes.fill_between([day for day, _ in beyond], *bounds, color=BESIDE, label=f"{terms.confidence:.0f} %")
+
+
+def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    return [x for x, _ in points], [y for _, y in points]
+
+
+def heat_map(one: HeatMap, name: str) -> str:
+    """Hours of the week: a row for each day, darker where it is busier; an hour nobody measured is hatched."""
+    with _figure(name, width=7.2, height=2.5) as (figure, drawn):
+        axes = figure.subplots()
+        axes.set_facecolor("none")
+        rows = [[one.hours.get(24 * day + hour, float("nan")) for hour in range(24)] for day in range(7)]
+        seen = axes.imshow(rows, aspect="auto", cmap="Blues", vmin=0)
+        for place in (place for place in range(168) if place not in one.hours):
+            corner = (place % 24 - 0.5, place // 24 - 0.5)
+            axes.add_patch(_hatched(corner))
+        axes.set_yticks(range(7), [day[:3] for day in DAYS])
+        axes.set_xticks(range(0, 24, 3), [f"{hour:02d}" for hour in range(0, 24, 3)])
+        axes.set_xlabel("hour (UTC)")
+        axes.set_title(f"{one.title}, mean by hour of the week", fontsize=9, loc="left")
+        figure.colorbar(seen, ax=axes, label=one.unit, pad=0.01)
+    return drawn[0]
+
+
+def _hatched(corner: tuple[float, float]) -> Any:
+    from matplotlib.patches import Rectangle
+
+    return Rectangle(corner, 1, 1, fill=False, hatch="////", edgecolor="#c9d3de", linewidth=0)
 
 
 @contextmanager

@@ -9,6 +9,9 @@ from statistics import median
 
 from clo_ops.findings.roll_ups import ForecastDay
 
+# Fewer forecasts say little; more than this many percent below the confidence is a poor record.
+ENOUGH, POOR = 20, 15
+
 
 @dataclass(frozen=True, slots=True)
 class Score:

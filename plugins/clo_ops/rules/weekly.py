@@ -58,6 +58,10 @@ class Weekly:
         """The hour of the week that lies highest; None without a pattern."""
         return max(self.offsets, key=lambda hour: self.offsets[hour]) if self.offsets else None
 
+    def quietest(self) -> int | None:
+        """The hour of the week that lies lowest; None without a pattern."""
+        return min(self.offsets, key=lambda hour: self.offsets[hour]) if self.offsets else None
+
 
 def weekly(points: Points) -> Weekly:
     """The pattern of these hours (oldest first), or none where there are too few weeks or it explains too little."""

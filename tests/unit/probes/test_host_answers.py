@@ -63,3 +63,28 @@ def test_a_mount_without_figures_is_unanswered_by_itself(line: str) -> None:
     answer = read(HOST, MOUNTS, GOOD.replace("mount 0 /dev/sda 1 1000 600 300 67% /", line))
     assert [one.question for one in answer.unanswered] == ["disk use of /", "disk use of /gone"]
     assert answer.value("system.filesystem.utilization", mount="/var/data of clo") == 100
+
+
+NETWORK = """net_before eth0 1000 5000
+net_before ens1 900 100
+net_after eth0 12501000 5000
+net_after ens1 100 1100
+net_speed eth0 1000
+net_speed ens1 -1
+"""
+
+
+def test_network_is_told_by_interface_and_direction_and_by_its_share_where_the_link_has_a_speed() -> None:
+    answer = read(HOST, [], GOOD.replace("memory_total", NETWORK + "memory_total"))
+    eth0 = {"interface": "eth0", "direction": "in"}
+    assert answer.value("network.io.rate", **eth0) == 12_500_000
+    assert answer.value("network.io.utilization", **eth0) == pytest.approx(10)
+    assert answer.value("network.io.utilization", interface="eth0", direction="out") == 0
+    assert answer.value("network.io.rate", interface="ens1", direction="out") == 1000
+    assert answer.first("network.io.rate", interface="ens1", direction="in") is None, "a counter that began anew"
+    assert answer.first("network.io.utilization", interface="ens1") is None, "a link without a speed"
+
+
+def test_a_network_line_cut_short_is_no_answer() -> None:
+    with pytest.raises(Garbled, match="net_after eth0"):
+        read(HOST, [], GOOD.replace("memory_total", "net_before eth0 1 1\nnet_after eth0 2\nmemory_total"))

@@ -1,0 +1,76 @@
+"""WW-03 and WW-06: which tables grew, and which are read from end to end (manual L121, L126)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+from clo_ops.findings import Answer, Finding, Measurement, Severity, unanswered_findings
+from clo_ops.policy.capacity import Tables
+from clo_ops.rules.figures import figure
+from clo_ops.rules.verdicts import Case
+
+ASK_AGAIN = "Check that the database is up and that the probe's role may log in; then clear this task."
+INDEX = "Find the statement that scans it (pg_stat_statements), and whether an index would serve it."
+SIZE = "postgresql.table.size"
+WEEK = timedelta(days=7)
+
+
+def judge_growth(answer: Answer, earlier: Sequence[Measurement]) -> list[Finding]:
+    """One finding: the largest tables, each with what it grew since its size was last taken (``earlier``)."""
+    case = Case("WW-03", "largest tables", "named, with their growth", Severity.P3, ASK_AGAIN, "L121")
+    silent = unanswered_findings("WW-03", answer, Severity.P3, ASK_AGAIN)
+    sizes = sorted(answer.select(SIZE), key=lambda one: -one.value)
+    if not sizes:
+        return silent or [case.not_applicable("no tables", "There is no table in the database")]
+    before = {one.labels["table"]: one for one in sorted(earlier, key=lambda one: one.at)}
+    told = "; ".join(_grown(one, before.get(one.labels["table"])) for one in sizes)
+    indexes = sum(one.value for one in answer.select("postgresql.table.index_size"))
+    whole = sum(one.value for one in sizes)
+    actual = f"{len(sizes)} tables, {figure(whole, 'bytes')}, of them indexes {figure(indexes, 'bytes')}"
+    return [*silent, case.passed(actual, f"Largest tables with their indexes: {told}")]
+
+
+def _grown(now: Measurement, before: Measurement | None) -> str:
+    size = f"{now.labels['table']} {figure(now.value, 'bytes')}"
+    if before is None or before.at >= now.at:
+        return f"{size} (no earlier size)"
+    weeks = (now.at - before.at) / WEEK
+    grown = (now.value - before.value) / weeks if weeks else 0.0
+    sign = "+" if grown >= 0 else "-"
+    return f"{size} ({sign}{figure(abs(grown), 'bytes')} a week since {before.at:%Y-%m-%d})"
+
+
+def judge_scans(answer: Answer, terms: Tables) -> list[Finding]:
+    """A warning for each table that is large and mostly read from end to end."""
+    silent = unanswered_findings("WW-06", answer, Severity.P3, ASK_AGAIN)
+    found = list(_scanned(answer, terms))
+    looked = sum(1 for _ in answer.select("postgresql.table.rows"))
+    if found or silent:
+        return [*silent, *found]
+    return [
+        _case(terms).passed(f"{looked} tables", f"None of {looked} tables is large and mostly read from end to end")
+    ]
+
+
+def _case(terms: Tables, subject: str = "") -> Case:
+    expected = (
+        f"tables from {terms.scanned_from_rows:,} rows read by an index in more than "
+        f"{100 - terms.scanned_share:g} % of look-ups"
+    )
+    return Case("WW-06", "sequential scans", expected, Severity.P3, INDEX, "L126", subject)
+
+
+def _scanned(answer: Answer, terms: Tables) -> Iterator[Finding]:
+    for one in answer.select("postgresql.table.rows"):
+        table = one.labels["table"]
+        names = ("scans", "index_scans", "rows_scanned")
+        scans, by_index, read = (answer.value(f"postgresql.table.{name}", table=table) or 0.0 for name in names)
+        share = 100 * scans / (scans + by_index) if scans else 0.0
+        often = scans >= terms.scanned_times and share > terms.scanned_share
+        if one.value >= terms.scanned_from_rows and often:
+            said = (
+                f"{table} ({one.value:,.0f} rows) was read from end to end {scans:,.0f} times, {share:.0f} % of all "
+                f"look-ups, {read:,.0f} rows since the statistics' last reset"
+            )
+            yield _case(terms, table).warned(f"{share:.0f} % of {scans + by_index:,.0f} look-ups", said)
