@@ -41,6 +41,9 @@ class AuditArchive:
     def manifests(self, system: str) -> tuple[list[ArchiveFile], dict[str, str]]:
         """The files of this database in the order of their rows, and what is wrong with manifests nobody can read."""
         found, wrong = [], {}
+        with self.files.errors_in_words():
+            if self.files.system.isfile(self.files.path()):
+                raise Unlistable(f"{self} is a file, not a folder of files")
         try:
             listed = self.files.listing()
         except Unlistable as error:

@@ -208,9 +208,9 @@ class _Chain:
         system = self.archive.files.system
         with self.archive.files.errors_in_words(one.name):
             path = self.archive.files.path(one.name)
-            if not system.exists(path):
-                raise NotThere(f"{one.name} is not in {self.archive}")
-            size = int(system.size(path) or 0)
+            size = int(system.size(path) or 0) if system.exists(path) else -1
+        if size < 0:
+            raise NotThere(f"{one.name} is not in {self.archive}")
         if size != one.size_bytes:
             raise Damaged(f"{one.name} has {size:,} bytes, its manifest says {one.size_bytes:,}")
 

@@ -65,12 +65,11 @@ class _Check:
         except (KeyError, TypeError, ValueError):
             self._forged(audit_id, audit_id, f"row {audit_id} says that rows were moved and is no receipt")
             return
+        self.seen.add(receipt.number)
         if why := self._why_not(receipt):
             one = receipt.stretch
             words = f"receipt {receipt.number} for rows {one.first_id} to {one.last_id} (row {audit_id}): {why}"
             self._forged(one.first_id, one.last_id, words)
-        else:
-            self.seen.add(receipt.number)
 
     def _why_not(self, receipt: Receipt) -> str:
         if receipt.computed() != receipt.hash:
