@@ -41,9 +41,11 @@ WORKING = {"execution_timeout": LONGEST, "retries": 1}
 TAKING = {"execution_timeout": POLICY.recovery.verification.spend_at_most + POLICY.recovery.drill.restore_within}
 # Somebody who may not approve may click again and again: each answer is one try.
 ASKING = {**BOUNDS, "retries": 10}
+# An emergency that waits for its approval must not keep a window from its time; the lock lets one of them work.
+AT_ONCE = 4
 
 
-@manual_page(params=tasks.form())
+@manual_page(params=tasks.form(), max_active_runs=AT_ONCE)
 def maintenance() -> None:
     with section("Authorization Requirements"):
         planned = tasks.PlanOperator(task_id="what_is_planned", doc_md=tasks.PLANNED_PAGE, **BOUNDS)

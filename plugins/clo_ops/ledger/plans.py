@@ -145,6 +145,17 @@ class Plans(Store):
         with self.transaction() as connection:
             return list(connection.scalars(query.order_by(STEPS.c.number)))
 
+    def under_way(self, action: str, since: datetime, run: int) -> list[str]:
+        """Keys of steps of this kind that other runs began since then and have not ended."""
+        query = (
+            select(STEPS.c.key)
+            .join(PLANS, PLANS.c.id == STEPS.c.plan_id)
+            .where(STEPS.c.action == action, STEPS.c.outcome.is_(None), STEPS.c.started_at > aware(since))
+            .where(PLANS.c.run_id != run)
+        )
+        with self.transaction() as connection:
+            return list(connection.scalars(query.order_by(STEPS.c.started_at)))
+
     def usual_seconds(self, keys: Collection[str], last: int) -> dict[str, float]:
         """The median time of the last times each step was applied; a key nobody ever applied is left out."""
         place = func.row_number().over(partition_by=STEPS.c.key, order_by=STEPS.c.ended_at.desc()).label("place")

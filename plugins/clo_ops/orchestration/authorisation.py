@@ -12,7 +12,7 @@ from clo_ops.ledger import LedgerConflict
 from clo_ops.ledger.plans import work_of
 from clo_ops.orchestration.duties import duties_of
 from clo_ops.orchestration.freeze import why_frozen
-from clo_ops.orchestration.maintenance import system_of
+from clo_ops.orchestration.maintenance import BY_HAND, system_of
 from clo_ops.orchestration.occasion import APPLY, PLAN, WORK, is_emergency, occasion
 from clo_ops.policy.calendar import add_business_time, in_business_hours
 from clo_ops.rules import windows_done
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from clo_ops.orchestration.run import Run
 
 SCHEDULE = "the schedule"
-BY_HAND = "by hand"
 REVIEWS = "maintenance_reviews"
 MANAGER, ADMINISTRATOR, NOBODY = "manager", "system administrator", "nobody beforehand"
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 OF_DATABASE = frozenset({Need.PRIMARY, Need.NO_BACKUP_RUNNING, Need.NO_LONG_TRANSACTION, Need.ALONE})
 RUNS_BACK = 10
+# The action of a change that a person makes.
+BY_HAND = "by hand"
 
 
 def maintained(
@@ -107,6 +109,8 @@ def ask(run: Run, kind: Kind, needs: Collection[Need]) -> Answer:
     answer = Answer()
     if OF_DATABASE & set(needs):
         answer += probe.of_database(to.maintenance, terms.lock.key)
+    if Need.ALONE in needs:
+        answer = _with_people(run, answer)
     if Need.ROOM in needs:
         where = next(host for host in run.policy.hosts if host.name == terms.gate.data_on.host)
         host = to.host(where.name, where.connection)
@@ -118,6 +122,19 @@ def ask(run: Run, kind: Kind, needs: Collection[Need]) -> Answer:
     if Need.NO_DRILL_RUNNING in needs:
         answer += _drills(run)
     return answer + (_window(run, kind) if Need.WINDOW in needs else Answer())
+
+
+def _with_people(run: Run, answer: Answer) -> Answer:
+    """A person who is making an approved change maintains the system too, and holds no lock of ours."""
+    since = datetime.now(UTC) - run.policy.maintenance.pace.emergency_at_most
+    found = run.ledger.under_way(BY_HAND, since, run.ledger_run)
+    kept = [
+        replace(one, value=one.value + len(found), detail=", ".join([*filter(None, [one.detail]), *found]))
+        if one.name == rule.MAINTAINER
+        else one
+        for one in answer.measurements
+    ]
+    return Answer.of(kept, answer.unanswered)
 
 
 def _backups(run: Run) -> Answer:

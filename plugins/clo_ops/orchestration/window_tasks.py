@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 APPROVE, REFUSE = "Approve", "Refuse"
 MADE, BACK, NOT_MADE = "Made", "Rolled back", "Not made"
 # The longest an approval or a change by hand is waited for; an emergency's window ends earlier by its own terms.
-PATIENCE = timedelta(hours=12)
+PATIENCE = timedelta(hours=4)
 OF_CHANGE = {MADE: Outcome.APPLIED, BACK: Outcome.FAILED, NOT_MADE: Outcome.SKIPPED}
 PLANNED_PAGE = """### What is planned
 
@@ -57,7 +57,13 @@ Make it now, then say here whether it was made, rolled back, or not made, with a
 def form() -> dict[str, Param]:
     """A run by hand: a planned window's plan, an emergency, or the review of a change that was made at once."""
     works_as = {USUAL: "Only the plan", APPLY: "Apply it, inside its window", PLAN: "Only the plan, in any case"}
-    kinds = {"statistics": "Statistics and vacuum", "indexes": "Indexes", "retention": "Retention", "cache": "Cache"}
+    kinds = {
+        "statistics": "Statistics and vacuum",
+        "indexes": "Indexes",
+        "retention": "Retention",
+        "cache": "Cache",
+        "logs": "Logs",
+    }
     return {
         WORK: Param(USUAL, type="string", title="A window by hand", enum=list(works_as), values_display=works_as),
         "reason": _text("Emergency: why, and why now"),

@@ -11,6 +11,7 @@ import pytest
 
 from clo_ops.actions.backups.take import take
 from clo_ops.findings import Status
+from clo_ops.findings.plans import Effect, Outcome, Plan, Step
 from clo_ops.orchestration.maintenance import gated
 from clo_ops.rules.gate import ALL, Need
 from demo.stack.postgres import Cluster
@@ -81,6 +82,19 @@ def test_a_second_maintainer_keeps_the_first_ones_lock(world):
         gate = ask(world)
         assert gate.closed_by == {Need.ALONE}
         assert "somebody else" in the(Need.ALONE, gate).message
+    assert ask(world).open
+
+
+def test_a_person_at_work_on_an_approved_change_is_a_maintainer_too(world):
+    other = world.approved()
+    plan = Plan("by hand", "clo", (Step("by hand x", "by hand", "clo", "disk", "move it"),))
+    number = world.ledger.keep_plan(other.ledger_run, plan)
+    world.ledger.step_started(number, "by hand x", datetime.now(UTC))
+    gate = ask(world)
+    assert gate.closed_by == {Need.ALONE}
+    assert "by hand x" in the(Need.ALONE, gate).message
+    assert gated(other, "MW-05", "indexes").open, "its own run goes on"
+    world.ledger.step_ended(number, "by hand x", Effect(Outcome.APPLIED, "Made"), datetime.now(UTC))
     assert ask(world).open
 
 
