@@ -208,11 +208,11 @@ class Desk:
 
     def _clock_began(self, incident: IncidentRow) -> datetime:
         """Detection, or the last time the severity was raised (D70)."""
-        changed = [one.at for one in self.ledger.timeline(incident.id) if one.kind.startswith("severity_")]
-        return changed[-1] if changed else incident.opened_at
+        changed = self.ledger.timeline(incident.id, ["severity_raised", "severity_lowered"])
+        return changed[-1].at if changed else incident.opened_at
 
     def _story(self, incident: IncidentRow) -> str:
-        return next((one.detail for one in self.ledger.timeline(incident.id) if one.kind == "diagnosed"), "")
+        return next((one.detail for one in self.ledger.timeline(incident.id, ["diagnosed"])), "")
 
     def _told_people(self, incident: IncidentRow) -> list[str]:
         """The addresses it was ever told to, whatever its severity and whoever was on call; never whom only a draft

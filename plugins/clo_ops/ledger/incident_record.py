@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -135,12 +135,14 @@ class IncidentRecord(Store):
             row = connection.execute(query.limit(1)).mappings().one_or_none()
             return None if row is None else _incident(row)
 
-    def timeline(self, incident: int) -> list[IncidentEvent]:
-        """Everything that happened to one incident, in order."""
+    def timeline(self, incident: int, kinds: Collection[EventKind] = ()) -> list[IncidentEvent]:
+        """Everything that happened to one incident, in order; or only what is of these kinds."""
         columns = [EVENTS.c[name] for name in ("id", "incident_id", "kind", "at", "actor", "detail", "run_id")]
         query = select(*columns, TABLE.c.cause, TABLE.c.severity, TABLE.c.title).join(
             TABLE, TABLE.c.id == EVENTS.c.incident_id
         )
+        if kinds:
+            query = query.where(EVENTS.c.kind.in_(kinds))
         with self.transaction() as connection:
             rows = connection.execute(query.where(TABLE.c.id == incident).order_by(EVENTS.c.id)).mappings()
             return [IncidentEvent(**{**row, "severity": Severity(row["severity"])}) for row in rows]

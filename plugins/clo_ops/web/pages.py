@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 
     from clo_ops.escalation.desk import Desk
     from clo_ops.ledger import IncidentRow
+    from clo_ops.ledger.records import IncidentEvent
     from clo_ops.orchestration.links import Taking
 
 SHOWN = 100
+SIGHTINGS = 20
 # What a form may hold; more is cut, for the timeline is read by people.
 LONGEST = 4000
 
@@ -41,7 +43,7 @@ def incident(at_desk: Desk, number: int, user: str, *, acts: bool) -> HTMLRespon
         title=f"Incident {row.id}: {row.title}",
         incident=row,
         clocks=_clocks(row, now),
-        events=list(reversed(ledger.timeline(number))),
+        events=_newest(ledger.timeline(number)),
         messages=ledger.incident_messages(number),
         actions=ledger.actions(number),
         owners=[one.name for one in at_desk.policy.contacts.people.values()],
@@ -51,6 +53,12 @@ def incident(at_desk: Desk, number: int, user: str, *, acts: bool) -> HTMLRespon
         user=user,
         now=now,
     )
+
+
+def _newest(events: list[IncidentEvent]) -> list[IncidentEvent]:
+    """The newest first; of a cause seen ten thousand times the last sightings, the count stands above."""
+    left_out = {one.id for one in [event for event in events if event.kind == "seen"][:-SIGHTINGS]}
+    return [one for one in reversed(events) if one.id not in left_out]
 
 
 def actions(at_desk: Desk, user: str, *, acts: bool) -> HTMLResponse:
