@@ -43,7 +43,6 @@ WITHOUT_WORDS: set[str] = set()
 OVERLAPPING = {
     "incident_response": "a run lasts as long as its incidents, and others come meanwhile",
     "maintenance": "an emergency that waits for its approval keeps no window from its time; the lock lets one work",
-    "maintenance": "an emergency that waits for its approval keeps no window from its time; the lock lets one work",
     "log_management": "how the bursts stand does not wait for the evening's analysis",
 }
 MORNING = [f"DM-{number:02d}" for number in range(1, 16)]
