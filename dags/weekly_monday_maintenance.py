@@ -1,11 +1,14 @@
 """# Monday maintenance: an Airflow DAG that keeps the system fast and small, and that nobody notices
 
-**Manual section:** Weekly Operations / Monday: System Maintenance (L85-L113), procedures WM-01 to WM-05.
+**Manual section:** Weekly Operations / Monday: System Maintenance (L85-L113), procedures WM-01 to WM-09.
 
 **What it does:** looks after statistics, indexes and the cache, one after the other, with nothing that blocks a writer:
 ANALYZE of what is stale, REINDEX CONCURRENTLY of what is bloated, UNLINK in small batches by the policy's patterns.
 Before each, one gate: the primary, a verified fresh backup, no backup, drill, long transaction or other maintainer at
 work, room for a second copy of the largest index, standbys that keep up, and time left in its window.
+
+Beside it the security review (WM-06 to WM-09): who logged in from where, who was refused, which permissions changed,
+and how the system stands against its baseline. It reads only; each control leaves evidence (docs/security-review.md).
 
 **What is applied:** each duty first writes its plan: what, why, how long, at what cost. On schedule it is applied
 where maintenance.yaml, `duties`, says `apply: true`; by hand it stops at the plan unless the form says *apply*, and
@@ -26,7 +29,7 @@ that was killed half way is asked how far it came.
 from datetime import timedelta
 
 from clo_ops.findings import Finding
-from clo_ops.orchestration import cache, upkeep
+from clo_ops.orchestration import cache, security_review, upkeep
 from clo_ops.orchestration.blueprint import manual_page, one_after_another, section
 from clo_ops.orchestration.maintenance_form import form
 from clo_ops.orchestration.procedure import procedure
@@ -67,3 +70,27 @@ def weekly_monday_maintenance() -> None:
 
     # D04: what was retained and vacuumed first is what is rebuilt; the cache is last.
     one_after_another(planner_statistics, fragmented_indexes, expired_cache_entries, cache_memory)
+
+    with section("Security Review"):
+
+        @procedure("WM-06")
+        def user_access_review(run: Run) -> list[Finding]:
+            """Logins from new sources, out of hours, and of accounts nobody had used for long."""
+            return security_review.user_access(run)
+
+        @procedure("WM-07")
+        def failed_logins(run: Run) -> list[Finding]:
+            """Refused logins by account and source: brute force, spraying and stuffing named."""
+            return security_review.failed_logins(run)
+
+        @procedure("WM-08")
+        def permission_changes(run: Run) -> list[Finding]:
+            """Roles and grants of the application and of PostgreSQL against the last look, and who approved them."""
+            return security_review.permission_changes(run)
+
+        @procedure("WM-09")
+        def security_configuration(run: Run) -> list[Finding]:
+            """Settings, ways in, powerful roles, passwords and files against the baseline that was signed off."""
+            return security_review.security_configuration(run)
+
+    one_after_another(user_access_review, failed_logins, permission_changes, security_configuration)

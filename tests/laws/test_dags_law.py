@@ -26,6 +26,7 @@ DAG_IDS = {
     "maintenance",
     "monthly_week3_dr_test",
     "reports_and_support",
+    "weekly_friday_compliance",
     "weekly_wednesday_capacity",
     "weekly_monday_maintenance",
 }

@@ -40,7 +40,9 @@ def brute_force(rows: Sequence[Row], parameters: Mapping[str, Any]) -> Judged:
         worst = max(_windows(tried, parameters["minutes"]), key=_refused, default=())
         if _refused(worst) > parameters["refused"]:
             sources = _listed(sorted({one.source for one in worst if one.refused}))
-            found.append(Violation(name, f"{_refused(worst)} refused {_when(worst)} from {sources}{_got_in(worst)}"))
+            found.append(
+                Violation(name, f"{_refused(worst)} refused {_when(worst)} from {sources}{_got_in(worst, tried)}")
+            )
     return Judged(_tries(rows), tuple(found))
 
 
@@ -55,7 +57,7 @@ def spray(rows: Sequence[Row], parameters: Mapping[str, Any]) -> Judged:
         worst = max(_windows(tried, parameters["minutes"]), key=few, default=())
         if few(worst) > parameters["accounts"]:
             names = _listed(sorted(_few(worst, parameters["each"])))
-            said = f"{few(worst)} accounts refused {_when(worst)}, {names}{_got_in(worst)}"
+            said = f"{few(worst)} accounts refused {_when(worst)}, {names}{_got_in(worst, tried)}"
             found.append(Violation(f"source {source or 'unknown'}", said))
     return Judged(_tries(rows), tuple(found))
 
@@ -71,7 +73,7 @@ def stuffing(rows: Sequence[Row], parameters: Mapping[str, Any]) -> Judged:
     worst = max(_windows(others, parameters["minutes"]), key=_spread, default=())
     accounts, sources = _accounts(worst), {one.source for one in worst if one.refused}
     if len(accounts) > parameters["accounts"] and len(sources) > parameters["sources"]:
-        said = f"{len(accounts)} accounts refused from {len(sources)} sources {_when(worst)}{_got_in(worst)}"
+        said = f"{len(accounts)} accounts refused from {len(sources)} sources {_when(worst)}{_got_in(worst, others)}"
         return Judged(_tries(rows), (Violation("credential stuffing", said),))
     return Judged(_tries(rows))
 
@@ -120,10 +122,11 @@ def _when(slots: Sequence[Slot]) -> str:
     return f"between {slots[0].at:%Y-%m-%d %H:%M} and {slots[-1].at + timedelta(minutes=5):%H:%M} UTC"
 
 
-def _got_in(slots: Sequence[Slot]) -> str:
-    """Who was refused and then let in from the same source: what was tried may have worked."""
-    refused = {(one.username, one.source) for one in slots if one.refused}
-    inside = sorted({one.username for one in slots if one.accepted and (one.username, one.source) in refused})
+def _got_in(worst: Sequence[Slot], tried: Iterable[Slot]) -> str:
+    """Who was refused and, then or later, let in from the same source: what was tried may have worked."""
+    refused = {(one.username, one.source) for one in worst if one.refused}
+    later = (one for one in tried if one.accepted and one.at >= worst[0].at)
+    inside = sorted({one.username for one in later if (one.username, one.source) in refused})
     return f"; let in afterwards: {_listed(inside)}" if inside else ""
 
 
