@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
@@ -182,9 +182,3 @@ class Plans(Store):
         with self.transaction() as connection:
             seconds = connection.execute(select(func.percentile_cont(0.5).within_group(total.c.seconds))).scalar_one()
         return None if seconds is None else float(seconds)
-
-
-def work_of(rows: Sequence[PlanRow]) -> list[PlanRow]:
-    """The newest plan of each kind: a retry that planned anew replaces what it planned before."""
-    newest = {row.kind: row for row in rows}
-    return [row for row in rows if newest[row.kind].id == row.id]

@@ -365,3 +365,9 @@ class NoticeRow:
     ends_at: datetime
     told_at: datetime
     message_id: int | None = None
+
+
+def work_of(rows: Sequence[PlanRow]) -> list[PlanRow]:
+    """The newest plan of each kind: a retry that planned anew replaces what it planned before."""
+    newest = {row.kind: row for row in rows}
+    return [row for row in rows if newest[row.kind].id == row.id]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from clo_ops.findings import ConfigurationError, Finding
 from clo_ops.findings.plans import Plan, Step, hash_of
 from clo_ops.ledger import LedgerConflict
-from clo_ops.ledger.plans import work_of
+from clo_ops.ledger.records import work_of
 from clo_ops.orchestration.duties import duties_of
 from clo_ops.orchestration.freeze import why_frozen
 from clo_ops.orchestration.maintenance import BY_HAND, system_of

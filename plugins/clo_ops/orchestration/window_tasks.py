@@ -167,7 +167,7 @@ def decide(run: Run, option: str, by: str, note: str) -> str:
 
 def story(run: Run, approval: ApprovalRow) -> str:
     """What would be done, as Markdown; what came from outside is shown as it is written."""
-    from clo_ops.ledger.plans import work_of
+    from clo_ops.ledger.records import work_of
 
     lines = [f"**{_code(approval.requester)} asks:** {_code(approval.reason)}", ""]
     for plan in work_of(run.ledger.plans_of(run.ledger_run)):

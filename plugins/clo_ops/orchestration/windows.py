@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from clo_ops.findings import Finding, Severity, Status, worst
-from clo_ops.ledger.plans import work_of
+from clo_ops.ledger.records import work_of
 from clo_ops.orchestration import notices
 from clo_ops.orchestration.authorisation import approval_of, by_hand, changes, may_approve, wanted, works
 from clo_ops.orchestration.backups import backup_before_change

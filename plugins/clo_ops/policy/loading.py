@@ -60,8 +60,9 @@ def digest(policy: Policy) -> str:
 
 def _signature(directory: Path) -> Signature:
     """What makes a cached policy stale: names, times and sizes of the files."""
-    stats = [(path.name, path.stat()) for path in sorted(directory.iterdir()) if path.suffix in (".yaml", ".yml")]
-    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)
+    with os.scandir(directory) as entries:
+        stats = [(one.name, one.stat()) for one in entries if one.name.endswith((".yaml", ".yml"))]
+    return tuple(sorted((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats))
 
 
 @lru_cache(maxsize=16)
