@@ -83,7 +83,7 @@ def test_statistics_are_shown_approved_and_renewed(system):
     run, findings = shown(system, "statistics", upkeep.statistics)
     told = by_name(findings)
     assert told["maintenance", "vacuum"].status is Status.NOT_APPLICABLE
-    assert "ANALYZE public." in told["maintenance", "statistics"].message
+    assert "analyze public." in told["maintenance", "statistics"].message
     assert analysed(system) == before, "only shown"
     assert {("transaction age", ""), ("sequences", "")} <= set(told)
     now = approved(system, run)
@@ -102,7 +102,7 @@ def test_indexes_are_shown_approved_and_rebuilt_with_what_it_won(system):
         session.execute("VACUUM ANALYZE notes")
     run, findings = shown(system, "indexes", upkeep.indexes)
     told = by_name(findings)
-    assert "REINDEX INDEX CONCURRENTLY public.notes_note" in told["maintenance", "indexes"].message
+    assert "reindex index concurrently public.notes_note" in told["maintenance", "indexes"].message
     bloated = [one for one in run.answer.select("postgresql.index.bloat") if one.value > 40]
     assert {one.labels["index"] for one in bloated} == {"public.notes_note", "public.notes_pkey"}
     now = approved(system, run)

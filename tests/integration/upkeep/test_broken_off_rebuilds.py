@@ -238,7 +238,7 @@ def test_time_out_waiting_for_a_transaction_is_left_over_and_removed_next_time( 
     holder.rollback()
     done = go(f"{table}_note")
     assert [(step.action, effect.outcome) for step, effect in done] == [
-        ("drop leftover", Outcome.APPLIED),
+        ("remove leftover", Outcome.APPLIED),
         ("reindex", Outcome.APPLIED),
     ]
     assert invalid(sql, table) == []

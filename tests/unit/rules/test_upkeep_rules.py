@@ -313,7 +313,7 @@ def test_fewest_bytes_per_row_are_the_best():
 
 def test_bytes_won_add_up():
     step = Step("reindex i", "reindex", "i", "", "", before={"bytes": 3 * 2**20})
-    gone = Step("drop leftover i", "drop leftover", "i", "", "", before={"bytes": 7})
+    gone = Step("remove leftover i", "remove leftover", "i", "", "", before={"bytes": 7})
     done = [(step, Effect(Outcome.APPLIED, "", 1.0, {"bytes": 2**20})), (gone, Effect(Outcome.APPLIED, ""))]
     (finding,) = rebuilds.judge_effect(done)
     assert finding.actual == "2 MiB"

@@ -16,6 +16,7 @@ from clo_ops.findings.plans import Figure
 from clo_ops.findings.upkeep import Attempt, IndexSnapshot, IndexState
 from clo_ops.policy.upkeep import Indexes
 from clo_ops.probes.postgres import connect
+from clo_ops.probes.statements import statement
 from clo_ops.probes.targets import PostgresTarget
 from clo_ops.probes.upkeep_indexes import indexes, one_index, open_transactions
 from clo_ops.rules.bloat import READ
@@ -23,7 +24,8 @@ from clo_ops.rules.figures import figure
 from clo_ops.rules.half_built import sort
 from clo_ops.rules.rebuilds import Candidate, Choice, Known, candidate
 
-REBUILD, REMOVE = "reindex", "drop leftover"
+REBUILD, REMOVE = "reindex", "remove leftover"
+STATEMENTS = {REBUILD: "upkeep/reindex", REMOVE: "upkeep/drop_leftover"}
 # Parallel workers would take the processors from the users.
 ALONE = {"max_parallel_maintenance_workers": "0"}
 
@@ -55,7 +57,8 @@ class IndexCare:
         self.states[key] = index
         why = f"a rebuild of ours that was broken off left it ({figure(index.bytes, 'bytes')}); nothing reads it"
         before: dict[str, Figure] = {"bytes": index.bytes, "oid": index.oid}
-        return Step(key, REMOVE, index.full_name, why, f"DROP INDEX CONCURRENTLY {index.full_name}", before=before)
+        said = statement(STATEMENTS[REMOVE]).text.format(index=index.full_name)
+        return Step(key, REMOVE, index.full_name, why, said, before=before)
 
     def _rebuild(self, snapshot: IndexSnapshot, one: Candidate) -> Step:
         index = one.index
@@ -72,7 +75,7 @@ class IndexCare:
             "xid": snapshot.server.next_xid,
             "others": ",".join(map(str, sorted(there))),
         }
-        said = f"REINDEX INDEX CONCURRENTLY {index.full_name}"
+        said = statement(STATEMENTS[REBUILD]).text.format(index=index.full_name)
         return Step(key, REBUILD, index.full_name, one.why, said, None, size, size, before)
 
     def act(self, step: Step) -> Effect:
@@ -87,7 +90,7 @@ class IndexCare:
         """Looked at again first (D01): fresh statistics, or somebody else's rebuild, may have settled it."""
         if why_not := self._waiting_for() or self._why_not_now(step):
             return why_not
-        ran = self._run("upkeep/reindex", self.states[step.key])
+        ran = self._run(REBUILD, self.states[step.key])
         now = self._look()
         if ran.end is End.DONE:
             return self._won(step, ran, now)
@@ -137,7 +140,7 @@ class IndexCare:
         left = self._left_by(step, now)
         if left is None:
             return Effect(outcome, words, ran.seconds, after)
-        gone = self._waiting_for() is None and self._run("upkeep/drop_leftover", left).end is End.DONE
+        gone = self._waiting_for() is None and self._run(REMOVE, left).end is End.DONE
         fate = "removed again" if gone else "removed by the next run"
         return Effect(outcome, f"{words}; it left {left.full_name}, {fate}", ran.seconds, after)
 
@@ -158,7 +161,7 @@ class IndexCare:
             return Effect(Outcome.SKIPPED, "it is gone, or no longer what a rebuild of ours left")
         if waiting := self._waiting_for():
             return waiting
-        ran = self._run("upkeep/drop_leftover", index)
+        ran = self._run(REMOVE, index)
         if ran.end is End.DONE:
             return Effect(Outcome.APPLIED, f"{figure(index.bytes, 'bytes')} given back", ran.seconds, {"bytes": 0})
         outcome = Outcome.LEFT_OVER if ran.end in ENDED_EARLY else Outcome.FAILED
@@ -166,10 +169,11 @@ class IndexCare:
 
     # ------------------------------------------------------------ both
 
-    def _run(self, name: str, index: IndexState) -> Ran:
+    def _run(self, action: str, index: IndexState) -> Ran:
         from psycopg import sql
 
-        return run(self.target, self.terms.manners, name, {"index": sql.Identifier(index.schema, index.name)}, ALONE)
+        named = {"index": sql.Identifier(index.schema, index.name)}
+        return run(self.target, self.terms.manners, STATEMENTS[action], named, ALONE)
 
     def _look(self) -> IndexSnapshot | None:
         """Without reading any index: how large they are and what is invalid."""

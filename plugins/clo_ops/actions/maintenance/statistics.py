@@ -16,6 +16,7 @@ from clo_ops.findings.plans import Figure
 from clo_ops.findings.upkeep import TableState
 from clo_ops.policy.upkeep import Statistics
 from clo_ops.probes.postgres import connect, rows
+from clo_ops.probes.statements import statement
 from clo_ops.probes.targets import PostgresTarget
 from clo_ops.rules.staleness import Due, Work
 
@@ -25,6 +26,7 @@ ENDED_EARLY = {
     End.NO_LOCK: "did not get its lock in time:",
     End.NO_TIME: "was not done in time:",
 }
+STATEMENTS = {"analyze": "upkeep/analyze", "vacuum": "upkeep/vacuum"}
 MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -50,10 +52,13 @@ class TableCare:
         table = due.table
         key = f"{action} {table.full_name}"
         self.tables[key] = table
-        truncate = "true" if self.terms.truncate else "false"
-        words = {"analyze": "ANALYZE", "vacuum": f"VACUUM (ANALYZE, PARALLEL 0, TRUNCATE {truncate})"}
         before: dict[str, Figure] = {"changed": table.changed, "dead": table.dead, "rows": max(table.rows, 0)}
-        return Step(key, action, table.full_name, due.why, f"{words[action]} {table.full_name}", before=before)
+        said = statement(STATEMENTS[action]).text.format(table=table.full_name, truncate=self._truncate)
+        return Step(key, action, table.full_name, due.why, said, before=before)
+
+    @property
+    def _truncate(self) -> str:
+        return "true" if self.terms.truncate else "false"
 
     def act(self, step: Step) -> Effect:
         """One statement. Raises Unreachable where no session can be had."""
@@ -68,8 +73,8 @@ class TableCare:
         table = self.tables[step.key]
         parts: dict[str, sql.Composable] = {"table": sql.Identifier(table.schema, table.name)}
         if step.action == "vacuum":
-            parts["truncate"] = sql.SQL("true" if self.terms.truncate else "false")
-        ran = run(self.target, self.terms.manners, f"upkeep/{step.action}", parts, self._bites())
+            parts["truncate"] = sql.SQL(self._truncate)
+        ran = run(self.target, self.terms.manners, STATEMENTS[step.action], parts, self._bites())
         if ran.end in ENDED_EARLY:
             return Effect(Outcome.LEFT_OVER, f"{ENDED_EARLY[ran.end]} {ran.said}", ran.seconds)
         if ran.end is End.FAILED:
