@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, func, select
+from sqlalchemy import RowMapping, func, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from clo_ops.findings.audit import GENESIS, ArchiveRow, Head, Receipt, Remembered, Stretch
@@ -61,6 +61,14 @@ class Archives(Store):
         values = {"system": system, "head_id": head.id, "row_hash": head.row_hash, "seen_at": head.seen_at}
         with self.transaction() as connection:
             connection.execute(upsert(HEADS).values(values).on_conflict_do_nothing())
+
+    def approved_plan(self, plan: str) -> list[tuple[str, str]]:
+        """Who agreed to the plan of this hash, each with who had asked for it."""
+        table = schema.approvals
+        agreed = (table.c.decision == "approved", or_(table.c.hash == plan, table.c.plans.any(plan)))
+        query = select(table.c.decided_by, table.c.requester).where(*agreed).order_by(table.c.decided_at)
+        with self.transaction() as connection:
+            return [(by, requester) for by, requester in connection.execute(query)]
 
     def remembered(self, system: str) -> Remembered:
         """All that is known of the trail of this database, for whoever verifies it."""

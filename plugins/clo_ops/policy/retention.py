@@ -102,5 +102,11 @@ class Retention(Model):
     backups: BackupRotation
     archive: Archive
 
+    @model_validator(mode="after")
+    def _audit_rows_move(self) -> Self:
+        if self.classes["audit_logs"].hot_for is None:
+            raise refuse("nothing", "how long audit rows stay in the live table", key="classes.audit_logs.hot_for")
+        return self
+
     def __getitem__(self, name: str) -> RetentionClass:
         return self.classes[name]

@@ -51,7 +51,7 @@ class AuditArchive:
                 return [], {}
             raise
         for name in sorted(listed):
-            if name.endswith(MANIFEST):
+            if "-audit_logs-" in name and name.endswith(MANIFEST):
                 try:
                     found.append(self.manifest(name.removesuffix(MANIFEST)))
                 except (Damaged, NotThere) as error:
