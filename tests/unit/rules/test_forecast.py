@@ -164,6 +164,14 @@ def test_a_days_mean_is_expected_with_its_weekday():
     assert monday.low < monday.value < monday.high
 
 
+def test_a_job_of_two_hours_a_night_is_a_pattern_and_the_same_again_is_none():
+    nightly = weekly(series(lambda _, at: 10 + (60 if at.hour in (2, 3) else 0)))
+    assert nightly.highest == pytest.approx(55, abs=4)
+    assert nightly.busiest() is not None
+    assert nightly.busiest() % 24 in (2, 3)
+    assert not weekly(series(lambda *_: 50.0, noise=0)).offsets
+
+
 def test_too_few_weeks_have_no_pattern_and_noise_has_none():
     rhythm = [(at, value) for at, value in series(lambda _, at: 40.0 + at.hour) if (NOW - at).days < 20]
     assert not weekly(rhythm).offsets
