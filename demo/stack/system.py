@@ -115,6 +115,16 @@ class DemoSystem:
         port = self.port(name)
         self.stack.define(Service(name, kind=kind, directory=str(self.state / name), port=port, stop_seconds=20.0))
         control.start_service(self.stack, name)
+        if name == "postgres":
+            self._share_log()
+
+    def _share_log(self) -> None:
+        """PostgreSQL's log among those of the system, under a name of its own: the same file, not a copy."""
+        shared, own = self.state / "logs" / "postgresql.log", self.cluster.log
+        shared.parent.mkdir(parents=True, exist_ok=True)
+        if own.exists() and not (shared.exists() and shared.samefile(own)):
+            shared.unlink(missing_ok=True)
+            shared.hardlink_to(own)
 
     def port(self, name: str) -> int:
         """The port a service runs on, else its last, else the preferred one, else any; never one given away before."""

@@ -95,10 +95,13 @@ def test_no_service_has_the_engine_s_socket_without_the_drill_s_file():
         assert not service.get("privileged")
 
 
-def test_the_triggerer_reads_the_demo_s_logs_and_has_all_that_the_others_have():
-    volumes = set(SERVICES["airflow-triggerer"]["volumes"])
-    assert volumes - set(SERVICES["airflow-scheduler"]["volumes"]) == {"clo-state:/opt/airflow/demo:ro"}
-    assert set(SERVICES["airflow-scheduler"]["volumes"]) < volumes
+def test_watch_and_tasks_see_the_demo_s_logs_and_have_all_that_the_others_have():
+    others = set(SERVICES["airflow-dag-processor"]["volumes"])
+    # The watch only reads; a task takes rotated files away once they stand in the archive (LM-01).
+    assert set(SERVICES["airflow-triggerer"]["volumes"]) - others == {"clo-state:/opt/airflow/demo:ro"}
+    assert set(SERVICES["airflow-scheduler"]["volumes"]) - others == {"clo-state:/opt/airflow/demo"}
+    for name in ("airflow-triggerer", "airflow-scheduler"):
+        assert others < set(SERVICES[name]["volumes"])
     connection = env.demo_connections(env.settings(demo=True))["clo_host_app1"]
     assert connection["extra"]["logs"] == "/opt/airflow/demo/logs"
 

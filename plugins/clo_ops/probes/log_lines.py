@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, time
 
-from clo_ops.findings import Answer
+from clo_ops.findings import Answer, Measurement
 from clo_ops.findings.logs import LogPosition
 from clo_ops.policy.logs import LogFile, Logs
 from clo_ops.policy.paths import INCLUDE
@@ -23,6 +23,7 @@ from clo_ops.rules.log_tally import Reader
 SCRIPT = "log_lines.sh"
 FIELDS = 8
 UNKNOWN = ("-", "-", "-", "-")
+MISSING = "there is no file"
 NO_BYTES = "4294967295"  # cksum of nothing
 # Of one line; what is longer is taken in pieces.
 LONGEST = 1 << 20
@@ -70,6 +71,9 @@ def read_on(
         with streamed(host, script, arguments, policy.reading.within.total_seconds()) as stream:
             return _read(stream, reader, since)
     except Unreachable as error:
+        if source.may_be_missing and MISSING in error.reason:
+            there = Measurement("log.missing", 1, "bool", at, {"source": source.name}, error.reason)
+            return Look(Answer((there,)))
         return Look(nobody_answered([question], host, how, error.reason))
 
 

@@ -82,6 +82,9 @@ def judge(answer: Answer, of: Day, policy: Policy) -> list[Finding]:
     for source in policy.logs.files:
         if any(one.question == f"lines of {source.name}" for one in answer.unanswered):
             continue
+        if missing := answer.first("log.missing", source=source.name):
+            findings.append(_none(source, missing.detail))
+            continue
         tally = of.tallies.get(source.name, LogDay())
         findings += [_lines(source, tally, of, policy), *_whole(source, answer)]
         findings += [*_requests(source, tally, policy), *_fresh(source, of, policy)]
@@ -91,6 +94,11 @@ def judge(answer: Answer, of: Day, policy: Policy) -> list[Finding]:
 
 def _case(name: str, expected: str, action: str, subject: str) -> Case:
     return Case(PROCEDURE, name, expected, Severity.P3, action, MANUAL, subject)
+
+
+def _none(source: LogFile, why: str) -> Finding:
+    why = f"{source.name}: {why}; logs.yaml lets it be missing (may_be_missing)."
+    return Finding(PROCEDURE, "lines of the day", Status.NOT_APPLICABLE, "a log", "none", why, source.name)
 
 
 def _lines(source: LogFile, tally: LogDay, of: Day, policy: Policy) -> Finding:

@@ -62,7 +62,10 @@ def test_a_day_is_told_once_and_no_line_is_kept(site: Site) -> None:
 def test_a_log_that_is_gone_is_unknown_and_the_others_are_told(site: Site) -> None:
     a_day(site, AT)
     (site.logs / "worker.jsonl").unlink()
+    (site.logs / "postgresql.log").unlink()
     found = logs.daily(site.run(AT))
+    # This one policy lets be missing, which is not green either.
+    assert of(found, "lines of the day", "postgresql").status is Status.NOT_APPLICABLE
     assert [one.name for one in found if one.status is Status.UNKNOWN] == ["could not ask: lines of worker"]
     assert of(found, "lines of the day", "api").status is Status.PASS
 
