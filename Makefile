@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Both prepare .venv themselves; see docs/install.md.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dr-drill stop status test check lint policy ladder prometheus-rules coverage migrate ledger break mend compose-env bench lock clean ready
+.PHONY: help demo dr-drill plan stop status test check lint policy ladder prometheus-rules coverage migrate ledger break mend compose-env bench lock clean ready
 
 # The first Python that is new enough; override with `make PYTHON=/path/to/python3.12 ...`.
 PYTHON ?= $(shell for p in python3 python3.12 python3.13 python3.11 python3.14; do \
@@ -30,6 +30,9 @@ demo: ready ## a CLO system and Airflow, a healthy morning and one with three fa
 
 dr-drill: ready ## the disaster-recovery test on the demo world (PLACE=local, BACKUP=<file>, SELF_TEST=1)
 	@$(VENV) demo/drill.py $(if $(PLACE),--place $(PLACE)) $(if $(BACKUP),--backup $(BACKUP)) $(if $(PARTS),--parts $(PARTS)) $(if $(SELF_TEST),--self-test)
+
+plan: ready ## what Monday's maintenance would do to the running demo now, and why; changes nothing
+	@$(VENV) demo/plan.py --state $(STATE)
 
 stop: ## end exactly what make demo started
 	@$(PYTHON) -m demo.stack.control --state $(STATE) stop

@@ -2,7 +2,8 @@
 
 **Manual section:** Weekly Operations / Monday: System Maintenance (L85-L113), procedures WM-01 to WM-09.
 
-**What it does:** looks after statistics, indexes and the cache, one after the other, with nothing that blocks a writer:
+**What it does:** looks after the audit trail, statistics, indexes and the cache, one after the other, with nothing
+that blocks a writer: audit rows leave for the archive once they stand in it, read back and compared;
 ANALYZE of what is stale, REINDEX CONCURRENTLY of what is bloated, UNLINK in small batches by the policy's patterns.
 Before each, one gate: the primary, a verified fresh backup, no backup, drill, long transaction or other maintainer at
 work, room for a second copy of the largest index, standbys that keep up, and time left in its window.
@@ -29,7 +30,7 @@ that was killed half way is asked how far it came.
 from datetime import timedelta
 
 from clo_ops.findings import Finding
-from clo_ops.orchestration import cache, security_review, upkeep
+from clo_ops.orchestration import audit_retention, cache, security_review, upkeep
 from clo_ops.orchestration.blueprint import manual_page, one_after_another, section
 from clo_ops.orchestration.maintenance_form import form
 from clo_ops.orchestration.procedure import procedure
@@ -45,6 +46,11 @@ LOOKING = {"execution_timeout": POLICY.maintenance.gate.wait_at_most + timedelta
 @manual_page(params=form())
 def weekly_monday_maintenance() -> None:
     with section("Database Maintenance"):
+
+        @procedure("WM-03", **WORKING)
+        def audit_log_retention(run: Run) -> list[Finding]:
+            """The audit chain proven, then its old rows into the archive, read back and compared; then proven again."""
+            return audit_retention.audit_clean_up(run)
 
         @procedure("WM-01", **WORKING)
         def planner_statistics(run: Run) -> list[Finding]:
@@ -68,8 +74,8 @@ def weekly_monday_maintenance() -> None:
             """Used, peak, fragmented, evicted, hit; memory given back where fragmentation calls for it."""
             return cache.cache_memory(run)
 
-    # D04: what was retained and vacuumed first is what is rebuilt; the cache is last.
-    one_after_another(planner_statistics, fragmented_indexes, expired_cache_entries, cache_memory)
+    # D04: rows leave first; what they leave behind is counted and rebuilt after them. The cache is last.
+    one_after_another(audit_log_retention, planner_statistics, fragmented_indexes, expired_cache_entries, cache_memory)
 
     with section("Security Review"):
 

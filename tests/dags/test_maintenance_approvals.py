@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import urllib.parse
+from pathlib import Path
 
 import pytest
 
 from clo_ops.findings import Status
 from demo.stack.airflow_api import AirflowApi, AirflowSaid
 
+ROOT = Path(__file__).resolve().parents[2]
 DAG = "maintenance"
 FORM = {
     "reason": "disk is <filling>",
@@ -98,3 +102,13 @@ def test_made_tested_documented_and_told_when_it_is_over(stack, run_id, people):
     assert {one for one, how in tasks.items() if how == "skipped"} == {"weekly", "monthly"}
     for words in ("Maintenance has begun", "Maintenance is over"):
         assert stack.mails(words), words
+
+
+def test_make_plan_shows_what_monday_would_do_and_changes_nothing(stack):
+    command = [sys.executable, str(ROOT / "demo" / "plan.py"), "--state", str(stack.state)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode in (0, 1), done.stderr
+    assert "indexes: " in done.stdout
+    with stack.ledger() as ledger:
+        (run, *_) = ledger.recent_runs("make_plan")
+        assert {one.state for one in ledger.plans_of(run.id)} == {"planned"}

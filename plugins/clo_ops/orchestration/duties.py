@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from clo_ops.orchestration import cache, log_retention, upkeep
+from clo_ops.orchestration import audit_retention, cache, log_retention, upkeep
 from clo_ops.policy.maintenance import Kind
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ Work = Callable[["Run"], "list[Finding]"]
 
 # Vacuum is part of the statistics' way; what a window does not allow is left out by the gate.
 DUTIES: dict[Kind, tuple[Work, ...]] = {
+    "retention": (audit_retention.audit_clean_up,),
     "statistics": (upkeep.statistics,),
     "indexes": (upkeep.indexes,),
     "cache": (cache.expired_entries, cache.cache_memory),
