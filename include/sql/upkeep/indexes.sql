@@ -4,7 +4,7 @@
 -- privilege: pg_monitor, to see what is being built
 -- access: read-only
 -- made_by is the transaction that made the entry of the index's first column, which nothing changes afterwards.
--- Two columns of later versions are read where the server has them.
+-- Two columns of later versions are read where the server has them. An index dropped in this moment has no size.
 with maintainer as (
     select oid, rolsuper from pg_roles where rolname = %(maintainer)s
 )
@@ -13,7 +13,7 @@ select c.oid::bigint as oid,
        tn.nspname::text as table_schema, t.relname::text as table_name,
        case c.relkind when 'I' then 'partitioned' else case when t.relkind = 't' then 'toast' else 'index' end end as kind,
        a.amname::text as method,
-       case c.relkind when 'I' then 0 else pg_relation_size(c.oid) end::bigint as bytes,
+       case c.relkind when 'I' then 0 else coalesce(pg_relation_size(c.oid), 0) end::bigint as bytes,
        c.reltuples::double precision as rows, t.reltuples::double precision as table_rows,
        coalesce((select option_value::int from pg_options_to_table(c.reloptions) where option_name = 'fillfactor'),
                 90) as filled,
@@ -22,10 +22,10 @@ select c.oid::bigint as oid,
        i.indisunique as is_unique, i.indisprimary as is_primary, i.indisexclusion as is_exclusion,
        coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false) as nulls_apart,
        coalesce(k.contype::text, '') as constraint_type, coalesce(k.conname::text, '') as constraint_name,
-       array(select pg_get_indexdef(i.indexrelid, p, false) || ' ' || i.indclass[p - 1] || ' ' || i.indcollation[p - 1]
+       array(select coalesce(pg_get_indexdef(i.indexrelid, p, false), '') || ' ' || i.indclass[p - 1] || ' ' || i.indcollation[p - 1]
                     || ' ' || i.indoption[p - 1]
                from generate_series(1, i.indnkeyatts) p order by p) as parts,
-       array(select pg_get_indexdef(i.indexrelid, p, false)
+       array(select coalesce(pg_get_indexdef(i.indexrelid, p, false), '')
                from generate_series(i.indnkeyatts + 1, i.indnatts) p order by p) as included,
        coalesce(pg_get_expr(i.indpred, i.indrelid), '') as predicate,
        i.indisreplident as replica_identity, i.indisclustered as clustered, c.relispartition as of_partition,

@@ -28,6 +28,8 @@ from clo_ops.rules import half_built, rebuilds
 from tests.integration.upkeep.conftest import SYSTEM, filled, until
 
 WORKER = Path(__file__).with_name("rebuild_worker.py")
+# See test_stale_tables.py.
+GIVEN_WAY_MS = 2000
 REBUILDING = "select pid from pg_stat_activity where query like 'reindex index concurrently%' and state = 'active'"
 _numbers = count(1)
 
@@ -273,7 +275,7 @@ def test_schema_change_goes_first_and_writers_behind_it_do_not_wait(  # noqa: PL
     ((_, effect),) = said[0]
     assert effect.outcome in (Outcome.LEFT_OVER, Outcome.APPLIED), effect.reason
     assert effect.outcome is Outcome.APPLIED or "gave way to" in effect.reason
-    assert seen.longest <= 100
+    assert seen.longest < GIVEN_WAY_MS
     go()
     assert invalid(sql, table) == []
 

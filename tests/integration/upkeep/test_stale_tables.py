@@ -16,6 +16,9 @@ from clo_ops.rules import ages, staleness
 from tests.integration.upkeep.conftest import POLICY, SYSTEM, target_of, until
 
 TERMS = POLICY.maintenance.statistics
+# The aim is 100 ms, which benchmarks/maintenance.py measures; a starved machine is late with everything. A VACUUM that
+# did not give way would hold its lock for minutes.
+GIVEN_WAY_MS = 2000
 
 
 @pytest.fixture
@@ -133,7 +136,7 @@ def test_change_of_the_schema_goes_first_and_writers_behind_it_do_not_wait(  # n
     assert "gave way to" in said[0].reason
     assert "alter table" in said[0].reason.lower()
     assert seen.looked
-    assert seen.longest <= 100, "a writer waited for a lock of ours, or behind one who did"
+    assert seen.longest < GIVEN_WAY_MS, "writers stood behind a lock of ours"
 
 
 def test_statement_ends_where_nobody_can_see_whom_it_keeps_waiting(  # noqa: PLR0917
