@@ -5,15 +5,16 @@ Approval is a Required Action of Airflow: who clicked is who approved. Silence d
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import BaseOperator, Param
+from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowSkipException
 
-from clo_ops.findings import CouldNotCheck
+from clo_ops.findings import ConfigurationError, CouldNotCheck
 from clo_ops.findings.plans import Effect, Outcome
 from clo_ops.ledger import LedgerConflict
 from clo_ops.orchestration.authorisation import (
@@ -32,6 +33,7 @@ from clo_ops.rules.maintenance import expected_time
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from airflow.sdk.execution_time.hitl import HITLUser
 
     from clo_ops.ledger import ApprovalRow
     from clo_ops.orchestration.run import Run
@@ -123,7 +125,7 @@ class ApprovalOperator(HITLOperator):
                 raise AirflowSkipException("nobody needs to approve it")
             self.subject = f"Change {approval.id}: {approval.authority} approves? {approval.reason}"[:250]
             self.body = story(run, approval)
-            self.assigned_users = [{"id": user, "name": user} for user in may_approve(run, approval)]
+            self.assigned_users = assigned(may_approve(run, approval))
             if not is_emergency(run) and (mine := occasion(run)):
                 self.response_timeout = max(mine.ends - datetime.now(UTC), timedelta(minutes=1))
         super().execute(cast("Context", context))
@@ -133,23 +135,49 @@ class ApprovalOperator(HITLOperator):
             return "nobody answered"
         answer = super().execute_complete(cast("Context", context), dict(event))
         with open_run(context, self.task_id) as run:
-            return decide(
-                run, answer["chosen_options"][0], who(answer), (answer["params_input"] or {}).get("note") or ""
-            )
+            note = str((answer["params_input"] or {}).get("note") or "")
+            return decide(run, answer["chosen_options"][0], who(answer), note, known_as=user_of(answer))
+
+
+def assigned(users: list[str]) -> list[HITLUser] | None:
+    """Whom Airflow itself lets answer. It goes by ids, and only its simple auth manager's are the users' names.
+
+    Elsewhere everybody with the right may click, and the task refuses who may not decide. Raises ConfigurationError
+    where nobody is left to ask.
+    """
+    if not users:
+        raise ConfigurationError(
+            "nobody may approve this change but the one who asks for it",
+            allowed="another user of Airflow in maintenance.yaml, approvals",
+            next_step="add one, or have somebody else ask for it; nothing was started",
+        )
+    simple = conf.get("core", "auth_manager").endswith(".SimpleAuthManager")
+    return [{"id": user, "name": user} for user in users] if simple else None
+
+
+def user_of(answer: Mapping[str, Any]) -> tuple[str, ...]:
+    """The user of Airflow who clicked, by name and by id; Airflow itself says so, the form cannot."""
+    user = answer.get("responded_by_user") or {}
+    return tuple(str(user[one]) for one in ("name", "id") if user.get(one))
 
 
 def who(answer: Mapping[str, Any]) -> str:
-    """The user of Airflow who clicked; Airflow itself says so, the form cannot."""
-    user = answer.get("responded_by_user") or {}
-    return str(user.get("name") or user.get("id") or "")
+    """The one word by which the user who clicked is on record."""
+    return next(iter(user_of(answer)), "")
 
 
-def decide(run: Run, option: str, by: str, note: str) -> str:
-    """Puts the decision on record. Raises CouldNotCheck, so that it is asked again, where ``by`` may not decide it."""
+def decide(run: Run, option: str, by: str, note: str, *, known_as: Sequence[str] = ()) -> str:
+    """Puts the decision on record. Raises CouldNotCheck, so that it is asked again, where ``by`` may not decide it.
+
+    ``known_as`` are all words for the same user: none of them may be who asked, one of them has to be allowed. On
+    record is the one the policy has.
+    """
     approval = approval_of(run)
     if approval is None:
         raise CouldNotCheck("there is nothing to approve on record")
-    if by not in may_approve(run, approval):
+    names = dict.fromkeys([by, *known_as])
+    entitled = [one for one in names if one in may_approve(run, approval)]
+    if approval.requester in names or not entitled:
         raise CouldNotCheck(
             f"{by or 'nobody known'} answered, and may not decide what {approval.requester} asked for",
             allowed=f"one of {', '.join(may_approve(run, approval)) or 'nobody'} (maintenance.yaml, approvals)",
@@ -159,7 +187,7 @@ def decide(run: Run, option: str, by: str, note: str) -> str:
         return f"{approval.decision} by {approval.decided_by} already"
     decision = "approved" if option == APPROVE else "refused"
     try:
-        row = run.ledger.decide(approval.id, decision, by, datetime.now(UTC), note)
+        row = run.ledger.decide(approval.id, decision, entitled[0], datetime.now(UTC), note)
     except LedgerConflict as error:
         raise CouldNotCheck(str(error)) from error
     return f"{row.decision} by {row.decided_by}"

@@ -116,6 +116,22 @@ def test_nobody_approves_what_they_asked_for_and_nobody_else_who_may_not(world):
     assert DONE == []
 
 
+def test_who_asked_is_known_by_every_word_the_auth_manager_has_for_them(world):
+    run = emergency(world, by="ann")
+    authorisation.ask(run, datetime.now(UTC))
+    with pytest.raises(CouldNotCheck, match="may not decide"):
+        decide(run, "Approve", "manager", "", known_as=["manager", "ann"])
+    assert decide(run, "Approve", "Bob B.", "", known_as=["Bob B.", "manager"]) == "approved by manager"
+
+
+def test_where_nobody_else_may_approve_nobody_is_asked(world):
+    from clo_ops.orchestration.window_tasks import assigned
+
+    with pytest.raises(ConfigurationError, match="nobody may approve"):
+        assigned([])
+    assert assigned(["bob"]) == [{"id": "bob", "name": "bob"}]
+
+
 def test_refused_is_refused(world):
     run = emergency(world)
     authorisation.ask(run, datetime.now(UTC))
