@@ -234,8 +234,8 @@ def _measurements(run: Run, work: Work) -> None:
     work.place("ledger measurements", len(due), 0, oldest=None, kept=f"kept {keep.keep}")
     for name in due:
         step = Step(
-            key=f"drop {name}",
-            action="drop partition",
+            key=f"month {name}",
+            action="remove month",
             target=name,
             why=f"measurements are kept {keep.keep}",
             statement=f"detach and drop {name} of the ledger",

@@ -174,7 +174,7 @@ def test_every_day_what_is_due_is_shown_and_nothing_goes(site: Site) -> None:
     assert of(found, "retention", "permission_changes").status is Status.PASS
     assert of(found, "retention", "app1:access.jsonl").actual == "2 due"
     keys = {step.action for step in planned(site, run).steps}
-    assert keys == {"delete rows", "remove file", "archive file", "remove task logs", "drop partition"}
+    assert keys == {"delete rows", "remove file", "archive file", "remove task logs", "remove month"}
     (shown,) = [one for one in found if one.name == "maintenance"]
     assert shown.status is Status.NOT_APPLICABLE
     assert counted(site, "login_attempts") == 7

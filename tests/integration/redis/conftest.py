@@ -21,7 +21,7 @@ def cache_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
 @pytest.fixture
 def owner(cache_server: Redis) -> Iterator[redis_py.Redis]:
     """The application's own user, on an empty server."""
-    with redis_py.Redis.from_url(cache_server.url(), decode_responses=True) as client:
+    with redis_py.Redis.from_url(cache_server.url(), decode_responses=True, socket_timeout=120) as client:
         client.flushall()
         client.config_resetstat()
         yield client

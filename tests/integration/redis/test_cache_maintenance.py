@@ -66,7 +66,7 @@ def test_a_million_keys_in_bounded_batches(owner: redis_py.Redis, maintainer: Ta
     owner.execute_command("DEBUG", "POPULATE", 800_000, "kept")
     owner.execute_command("DEBUG", "POPULATE", 200_000, "expired")
     terms = policy(pause=timedelta(microseconds=100))
-    answer = cache_keys.keys(maintainer(timeout=30.0), terms, SESSIONS)
+    answer = cache_keys.keys(maintainer(timeout=60.0), terms, SESSIONS)
     assert answer.value("redis.key.seen") == 1_000_000
     assert answer.value("cache.due.count", pattern="expired:*") == 200_000
     (seen,) = answer.select("redis.key.seen")
@@ -77,7 +77,7 @@ def test_a_million_keys_in_bounded_batches(owner: redis_py.Redis, maintainer: Ta
 
     (step,) = action.planned_removal(answer, terms, "redis").steps
     assert step.before["keys"] == 200_000
-    effect = action.unlink(maintainer(), EXPIRED, terms, SESSIONS)
+    effect = action.unlink(maintainer(timeout=60.0), EXPIRED, terms, SESSIONS)
     assert effect.after["keys"] == 200_000
     assert owner.dbsize() == 800_000
     # No command of ours took more than a batch.
