@@ -117,7 +117,11 @@ def drill(policy: Policy, place: Place, backup: ChosenBackup, source: PostgresTa
     start = perf_counter()
     with ThreadPoolExecutor(3) as pool:
         at = datetime.fromisoformat(str(backup.manifest["snapshot_at"])).astimezone(UTC)
-        jobs = [pool.submit(clock.lap, "contents", lambda: contents.ask(target, workers=2))]
+        jobs = [
+            pool.submit(
+                clock.lap, "contents", lambda: contents.ask(target, recorded=backup.manifest["tables"], workers=2)
+            )
+        ]
         jobs.append(pool.submit(clock.lap, "integrity", lambda: integrity.ask(target, at=at)))
         if amcheck:
             with writing(target, production=str(backup.manifest["system_identifier"])) as session:

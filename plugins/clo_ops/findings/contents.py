@@ -15,7 +15,8 @@ PRIVILEGES = ("owner of ", "grants on ")
 
 @dataclass(frozen=True, slots=True)
 class TableContents:
-    """``fingerprint`` is the decimal sum of the 64-bit hashes of the rows' text: the same in whatever order."""
+    """``fingerprint`` is the decimal sum of 64-bit hashes of the rows, ``2:`` before it where they are of the values
+    and not of their text: the same in whatever order."""
 
     rows: int
     fingerprint: str

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from clo_ops.findings import Answer, Measurement
 from clo_ops.findings.contents import Contents, SequenceState, TableContents
+from clo_ops.probes.fingerprints import Fingerprints
 from clo_ops.probes.postgres import TRIED, connect, rows
 from clo_ops.probes.reaching import Unreachable
 from clo_ops.probes.statements import statement
@@ -42,12 +43,14 @@ def describe(
     opener: Opener | None = None,
     workers: int = 1,
     snapshot: str | None = None,
+    recorded: Mapping[str, Any] | None = None,
 ) -> Contents:
     """Everything the database of ``connection`` (dict rows) holds, as one transaction sees it.
 
     Uses the transaction that is open, else one of its own (repeatable read, read-only). With ``opener`` and
     ``workers`` above 1 the tables are read over that many more connections in the same snapshot: ``snapshot``, or one
-    exported here. ``freshness`` is time column by table (``audit_logs: created_at``). A role that may not read a table
+    exported here. ``freshness`` is time column by table (``audit_logs: created_at``). ``recorded`` are the tables of a
+    manifest this is to be compared with: their fingerprints are made the same way. A role that may not read a table
     raises InsufficientPrivilege.
     """
     beside = opener if workers > 1 else None
@@ -55,7 +58,8 @@ def describe(
         shared = snapshot or (rows(connection, "contents/export_snapshot")[0]["snapshot"] if beside else "")
         with connection.transaction(force_rollback=True):  # the settings are the caller's again afterwards
             rows(connection, "contents/session")
-            tables = _tables(connection, beside, workers, shared)
+            made = Fingerprints.of(connection, recorded)
+            tables = _tables(connection, made, beside, workers, shared)
             return _described(connection, tables, freshness or {})
 
 
@@ -79,13 +83,17 @@ def ask(
     *,
     freshness: Mapping[str, str] | None = None,
     canary: Mapping[str, Any] | None = None,
+    recorded: Mapping[str, Any] | None = None,
     workers: int = 1,
 ) -> tuple[Contents | None, Answer]:
-    """The contents of a restored copy, and ``contents.canary.matches`` (bool) where the manifest has a canary."""
+    """The contents of a restored copy, and ``contents.canary.matches`` (bool) where the manifest has a canary.
+
+    ``recorded`` are the manifest's tables, as in ``describe``.
+    """
     try:
         with connect(target) as connection:
             opener = partial(connect, target)
-            found = describe(connection, freshness=freshness, opener=opener, workers=workers)
+            found = describe(connection, freshness=freshness, opener=opener, workers=workers, recorded=recorded)
             return found, read_canary(connection, canary, found.at)
     except Unreachable as error:
         return None, error.unanswered("the contents of the database", target, TRIED)
@@ -130,40 +138,41 @@ def identifier(name: str) -> Any:
 # ---------------------------------------------------------------- tables
 
 
-def _tables(connection: Connection, opener: Opener | None, workers: int, snapshot: str) -> dict[str, TableContents]:
+def _tables(
+    connection: Connection, made: Fingerprints, opener: Opener | None, workers: int, snapshot: str
+) -> dict[str, TableContents]:
     """Largest first, each by whichever session is free."""
     todo = deque(rows(connection, "contents/tables"))
     if opener is None:
-        return dict(_fingerprints(connection, todo))
+        return dict(_fingerprints(connection, made, todo))
     with ThreadPoolExecutor(workers - 1) as pool:
-        others = [pool.submit(_beside, opener, snapshot, todo) for _ in range(workers - 1)]
+        others = [pool.submit(_beside, opener, snapshot, made, todo) for _ in range(workers - 1)]
         try:
-            found = dict(_fingerprints(connection, todo))
+            found = dict(_fingerprints(connection, made, todo))
         except BaseException:
             todo.clear()
             raise
         return {**found, **{name: one for other in others for name, one in other.result().items()}}
 
 
-def _beside(opener: Opener, snapshot: str, todo: deque[DictRow]) -> dict[str, TableContents]:
+def _beside(opener: Opener, snapshot: str, made: Fingerprints, todo: deque[DictRow]) -> dict[str, TableContents]:
     from psycopg import sql
 
     with opener() as connection, _transaction(connection):
         connection.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot)))
         rows(connection, "contents/session")
-        return dict(_fingerprints(connection, todo))
+        return dict(_fingerprints(connection, made, todo))
 
 
-def _fingerprints(connection: Connection, todo: deque[DictRow]) -> Iterator[tuple[str, TableContents]]:
-    from psycopg import sql
-
+def _fingerprints(
+    connection: Connection, made: Fingerprints, todo: deque[DictRow]
+) -> Iterator[tuple[str, TableContents]]:
     while todo:
         try:
             one = todo.popleft()
         except IndexError:  # another session took the last one
             return
-        row = composed(connection, "contents/fingerprint", table=sql.Identifier(one["schema"], one["name"]))
-        yield f"{one['schema']}.{one['name']}", TableContents(row["rows"], row["fingerprint"])
+        yield f"{one['schema']}.{one['name']}", made.one(connection, one["schema"], one["name"])
 
 
 # ---------------------------------------------------------------- everything else

@@ -55,6 +55,9 @@ INSERT INTO extra.below SELECT FROM generate_series(1, 5);
 CREATE VIEW extra.seen AS SELECT "Kind", count(*) AS n FROM extra."odd.name "" here" WHERE m <> 'calm' GROUP BY 1;
 CREATE MATERIALIZED VIEW extra.kept AS SELECT * FROM extra.seen;
 CREATE FUNCTION extra.twice(n int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT n * 2';
+CREATE TABLE extra.scaled (n numeric, v varchar(9), other int);
+INSERT INTO extra.scaled VALUES (1.0, 'a', 1), (2, 'b', 2);
+CREATE TABLE extra.no_columns (); INSERT INTO extra.no_columns DEFAULT VALUES;
 CREATE STATISTICS extra.both ON day, n FROM extra.flow_new;
 ALTER TABLE extra.parent ENABLE ROW LEVEL SECURITY;
 CREATE POLICY few ON extra.parent FOR SELECT TO clo_ops_reader USING (n > 1);
@@ -180,6 +183,23 @@ def test_the_servers_own_settings_make_no_difference(copy: Restored, judged: Any
     assert wrong(judged(copy)) == {}
 
 
+def test_a_manifest_of_the_older_kind_is_compared_in_its_own(copy: Restored, judged: Any, policy: Any) -> None:
+    """Whatever kind this server could make: the backups of last year are to be proven too."""
+    newer = copy.manifest["tables"]
+    assert newer["public.assets"]["fingerprint"].startswith("2:")
+    assert not newer["extra.no_columns"]["fingerprint"].startswith("2:")
+    with copy.connect() as connection:
+        text = {name: {"rows": 0, "fingerprint": "0"} for name in newer}
+        older = probe.describe(connection, recorded=text).as_manifest()["tables"]
+        asked = "select sum(hashtextextended(t::text collate \"C\", 0))::text as n from app_roles as t"
+        assert older["public.app_roles"]["fingerprint"] == connection.execute(asked).fetchone()["n"]
+    assert not [one for one in older.values() if one["fingerprint"].startswith("2:")]
+    found = proof.contents(copy.target, copy.manifest | {"tables": older}, policy.proof)
+    assert {name: one.fingerprint for name, one in found.contents.tables.items()} == {
+        name: one["fingerprint"] for name, one in older.items()
+    }
+
+
 def test_the_order_of_rows_makes_no_difference(copy: Restored, judged: Any) -> None:
     copy.execute("CREATE TEMP TABLE t AS SELECT * FROM asset_history; TRUNCATE asset_history;"
                  "INSERT INTO asset_history SELECT * FROM t ORDER BY md5(id::text)")  # fmt: skip
@@ -189,6 +209,11 @@ def test_the_order_of_rows_makes_no_difference(copy: Restored, judged: Any) -> N
 # (what is done to the copy, the finding it must raise, words its message must have)
 CHANGES = [
     ("UPDATE assets SET coupon = coupon + 0.0001 WHERE blkrock_id = 'BRS00100002'", "fingerprints", "public.assets"),
+    ("UPDATE extra.scaled SET other = 3 - other", "fingerprints", "extra.scaled"),
+    ("UPDATE extra.scaled SET n = 1.00 WHERE n = 1.0", "fingerprints", "extra.scaled"),
+    ("UPDATE extra.scaled SET v = NULL WHERE v = 'a'", "fingerprints", "extra.scaled"),
+    ("UPDATE extra.\"odd.name \"\" here\" SET i = justify_hours(i)", "fingerprints", "extra.odd.name"),
+    ("DELETE FROM extra.no_columns", "row counts", "extra.no_columns"),
     ("DELETE FROM waterfall_payments WHERE payment_id = 7", "row counts", "manifest 420, restored 419"),
     ("INSERT INTO feedback (username, rating, category) VALUES ('x', 1, 'y')", "row counts", "public.feedback"),
     ("DELETE FROM extra.flow_new WHERE n = 20", "row counts", "extra.flow_new"),

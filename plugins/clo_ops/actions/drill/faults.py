@@ -205,7 +205,7 @@ def _begun(target: PostgresTarget, restoring: threading.Thread) -> bool:
 
 def _contents(played: Rehearsal, target: PostgresTarget, manifest: Any = None) -> list[Finding]:
     known = manifest or played.manifest
-    found, answer = contents.ask(target, canary=known["canary"])
+    found, answer = contents.ask(target, canary=known["canary"], recorded=known["tables"])
     return contents_rules.judge(known, found, answer, played.proof, rpo=played.policy.recovery.targets.rpo)
 
 

@@ -48,7 +48,11 @@ def contents(target: PostgresTarget, manifest: Mapping[str, Any], proof: Proof) 
     with ThreadPoolExecutor(1) as beside:
         sound = beside.submit(soundness.ask, patient, workers=proof.workers)
         found, answer = contents_probe.ask(
-            patient, freshness=proof.freshness, canary=manifest.get("canary"), workers=proof.workers
+            patient,
+            freshness=proof.freshness,
+            canary=manifest.get("canary"),
+            recorded=manifest.get("tables"),
+            workers=proof.workers,
         )
         if found is None:  # nobody could be asked: said once is enough
             return Proven(found, answer)
