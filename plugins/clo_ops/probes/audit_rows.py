@@ -20,7 +20,6 @@ TYPES = dict(zip(COLUMNS, ("bigint", "timestamp with time zone", *["text"] * 4, 
 FEW_VALUES = ("actor", "action", "object_type")
 # What JSON cannot hold as it is.
 ESCAPED = r'[\x00-\x1f"\\]'
-BLOCK = 8 * 1024 * 1024
 
 
 class NotARow(Exception):

@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from clo_ops.findings import ConfigurationError
-from clo_ops.probes.audit_rows import BLOCK, TYPES, parsed
+from clo_ops.probes.audit_copy import blocks
+from clo_ops.probes.audit_rows import TYPES, parsed
 from clo_ops.probes.postgres import connect, rows
 from clo_ops.probes.statements import statement
 from clo_ops.probes.targets import PostgresTarget
@@ -84,14 +85,10 @@ def check_shape(connection: Connection) -> None:
 
 def copied(connection: Connection, name: str, values: Mapping[str, Any]) -> Iterator[pa.Table]:
     """What a COPY statement of include/sql sends, some megabytes at a time."""
-    block = bytearray()
-    with connection.cursor() as cursor, cursor.copy(statement(name).text.encode(), values) as copy:
-        for line in copy:
-            block += line
-            if len(block) >= BLOCK:
-                yield parsed(block)
-                block = bytearray()
-    if block:
+    from psycopg import ClientCursor
+
+    query = ClientCursor(connection).mogrify(statement(name).text.encode(), values)
+    for block in blocks(connection, query.encode()):
         yield parsed(block)
 
 

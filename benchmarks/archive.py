@@ -1,0 +1,230 @@
+"""Audit rows into the archive, proven and deleted, against a bare COPY of the same rows; how fast a chain is proven.
+
+    benchmarks/archive.py [--rows 2000000] [--scratch DIR] [--memory]
+
+One PostgreSQL with one audit trail; each figure against what a bare COPY of the same rows to this process takes, in the
+same run. ``--memory`` measures the resident memory of retention at 1, 5 and 20 million rows (or up to --rows) instead.
+Aims: archive + verify + delete at most 2.5, proving the live chain at most 2.0, memory flat.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import secrets
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+
+from clo_ops.actions.retention.audit import ARCHIVE, DELETE, AuditRetention
+from clo_ops.findings.audit import GENESIS
+from clo_ops.policy import load_policy
+from clo_ops.policy.period import Period
+from clo_ops.probes.audit_chain import verify
+from clo_ops.probes.targets import BackupRepository, PostgresTarget
+from demo.stack.postgres import Cluster
+from demo.world.database import ROLES, prepare, run_file
+
+YOUNG = 2000  # rows of the last days, which stay
+SETTINGS = {"shared_buffers": "512MB", "max_wal_size": "8GB", "checkpoint_timeout": "30min"}
+KINDS = (
+    ("login", "session"),
+    ("report.created", "report"),
+    ("calculation_completed", "calculation"),
+    ("deal.updated", None),
+)
+
+
+def lines(rows: int) -> Iterator[str]:
+    """A chained trail as COPY text: about 300 bytes a row, spread over half a year up to a hundred days ago."""
+    start = datetime.now(UTC) - timedelta(days=280)
+    step, previous = timedelta(days=180) / rows, GENESIS
+    for first in range(1, rows + YOUNG + 1, 5000):
+        block = []
+        for number in range(first, min(first + 5000, rows + YOUNG + 1)):
+            young = datetime.now(UTC) - timedelta(minutes=rows + YOUNG - number)
+            at = start + step * number if number <= rows else young
+            line, previous = row(number, f"{at:%Y-%m-%dT%H:%M:%S.%f}", previous)
+            block.append(line)
+        yield "".join(block)
+
+
+def row(number: int, at: str, previous: str) -> tuple[str, str]:
+    action, kind = KINDS[number & 3]
+    actor, what = f"user{number % 97}", f"{number * 2654435761 % 2**64:016x}"
+    detail = f'{{"n": {number}, "note": "said \\"so\\"", "deal_id": "DEAL{number % 50}", "source_ip": "10.0.{number % 256}.7"}}'  # noqa: E501
+    named = f'"{kind}", "{what}"' if kind else "null, null"
+    text = f'{previous}[{number}, "{at}Z", "{actor}", "{action}", {named}, {detail}]'
+    this = hashlib.sha256(text.encode()).hexdigest()
+    place = f"{kind}\t{what}" if kind else "\\N\t\\N"
+    escaped = detail.replace("\\", "\\\\")
+    return f"{number}\t{at}+00\t{actor}\t{action}\t{place}\t{escaped}\t{previous}\t{this}\n", this
+
+
+class Record:
+    """In place of the ledger, in memory."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, Any] = {}
+        self.receipts: dict[int, Any] = {}
+
+    def record_archive(self, one: Any) -> None:
+        self.files[one.name] = one
+
+    def record_receipt(self, system: str, receipt: Any) -> None:
+        self.receipts[receipt.number] = receipt
+
+    def archive_rows(self, system: str) -> list[Any]:
+        return list(self.files.values())
+
+    def remembered(self, system: str = "") -> Any:
+        from clo_ops.findings.audit import Remembered
+
+        return Remembered(self.receipts, {one.name: one.manifest_sha256 for one in self.files.values()})
+
+
+def fill(cluster: Cluster, rows: int) -> None:
+    with cluster.connect("clo") as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("TRUNCATE audit_logs")
+        with connection.cursor() as cursor, cursor.copy("COPY audit_logs FROM STDIN") as copy:
+            for block in lines(rows):
+                copy.write(block)
+        connection.execute("VACUUM (ANALYZE) audit_logs")
+        connection.execute("CHECKPOINT")
+
+
+def bare_copy(cluster: Cluster, rows: int) -> float:
+    """The same rows, read and thrown away: the cheapest way out of the table there is."""
+    begun = time.perf_counter()
+    with cluster.connect("clo") as connection, connection.cursor() as cursor:
+        query = psycopg.sql.SQL("COPY (SELECT * FROM audit_logs WHERE id <= {}) TO STDOUT")
+        with cursor.copy(query.format(psycopg.sql.Literal(rows))) as copy:
+            for _ in copy:
+                pass
+    return time.perf_counter() - begun
+
+
+def retention(cluster: Cluster, archive: Path, record: Record, pause: timedelta) -> AuditRetention:
+    policy = load_policy(mode="demo").retention.archive.model_copy(update={"stop_above": 100.0, "pause": pause})
+    return AuditRetention(
+        target(cluster, "clo_ops_retention"),
+        BackupRepository(archive.as_uri()),
+        policy,
+        Period(days=90),
+        record,
+        at=datetime.now(UTC),
+    )
+
+
+def target(cluster: Cluster, user: str) -> PostgresTarget:
+    return PostgresTarget(
+        "127.0.0.1", cluster.port, "clo", user, cluster.password(user), "disable", "clo_ops/benchmark"
+    )
+
+
+def proven(cluster: Cluster, archive: Path, record: Record, *, whole: bool) -> float:
+    begun = time.perf_counter()
+    repository = BackupRepository(archive.as_uri())
+    reader = target(cluster, "clo_ops_reader")
+    found = verify(reader, repository, record.remembered, at=datetime.now(UTC), whole=whole)
+    took = time.perf_counter() - begun
+    if not found.whole:
+        raise SystemExit(f"the trail does not hold: {found.faults[:3]} {found.answer.unanswered}")
+    return took
+
+
+def cleaned(cluster: Cluster, archive: Path, record: Record, pause: timedelta) -> tuple[dict[str, float], float]:
+    """Seconds spent by action, and on planning."""
+    work, spent = retention(cluster, archive, record, pause), {ARCHIVE: 0.0, DELETE: 0.0}
+    begun = time.perf_counter()
+    steps = work.plan().steps
+    planning = time.perf_counter() - begun
+    for step in steps:
+        begun = time.perf_counter()
+        work.act(step)
+        spent[step.action] += time.perf_counter() - begun
+    return spent, planning
+
+
+def throughput(cluster: Cluster, scratch: Path, rows: int) -> None:
+    fill(cluster, rows)
+    archive, record = scratch / "archive", Record()
+    bare_copy(cluster, rows)
+    bare = min(bare_copy(cluster, rows) for _ in range(2))
+    print(f"{'bare COPY of ' + format(rows, ',') + ' rows':44} {bare:8.2f} s {rows / bare:12,.0f} rows/s   1.00")
+    chain = proven(cluster, archive, record, whole=False)
+    told("live chain proven", chain, rows, bare)
+    spent, planning = cleaned(cluster, archive, record, timedelta(0))
+    told("planned", planning, rows, bare)
+    told("archived and read back", spent[ARCHIVE], rows, bare)
+    told("compared and deleted, no pause", spent[DELETE], rows, bare)
+    told("archive + verify + delete (aim 2.50)", spent[ARCHIVE] + spent[DELETE], rows, bare)
+    told("archived rows proven again", proven(cluster, archive, record, whole=True), rows, bare)
+    size = sum(one.stat().st_size for one in archive.glob("*.parquet"))
+    print(f"{len(list(archive.glob('*.parquet')))} files, {size / rows:.0f} bytes a row")
+
+
+def told(what: str, took: float, rows: int, bare: float) -> None:
+    print(f"{what:44} {took:8.2f} s {rows / took:12,.0f} rows/s {took / bare:6.2f}", flush=True)
+
+
+class Watch(threading.Thread):
+    """The most resident memory of this process while it lives."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.ended, self.most, self.process = threading.Event(), 0, psutil.Process()
+
+    def run(self) -> None:
+        while not self.ended.wait(0.05):
+            self.most = max(self.most, self.process.memory_info().rss)
+
+
+def memory(cluster: Cluster, scratch: Path, rows: int) -> None:
+    for count in [one for one in (1_000_000, 5_000_000, 20_000_000) if one <= rows] or [rows]:
+        fill(cluster, count)
+        archive, record, watch = scratch / f"archive-{count}", Record(), Watch()
+        watch.start()
+        begun = time.perf_counter()
+        cleaned(cluster, archive, record, timedelta(0))
+        took = time.perf_counter() - begun
+        watch.ended.set()
+        watch.join()
+        shutil.rmtree(archive)
+        print(f"{count:12,} rows: at most {watch.most / 2**20:6.0f} MiB resident, {took:7.1f} s", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument(
+        "--scratch", type=Path, help="a directory for the cluster and the archive; by default a new one"
+    )
+    parser.add_argument("--memory", action="store_true")
+    chosen = parser.parse_args()
+    scratch = Path(tempfile.mkdtemp(prefix="clo-ops-archive-", dir=chosen.scratch))
+    try:
+        with Cluster(scratch / "postgres", settings=SETTINGS) as cluster:
+            for role in ROLES:
+                cluster.create_user(role, secrets.token_urlsafe(12))
+            cluster.create_database("clo", owner="clo_app")
+            prepare(cluster.url("clo"), {role: cluster.password(role) for role in ROLES})
+            with cluster.connect("clo", "clo_app") as connection:
+                for name in ("schema", "audit", "grants"):
+                    run_file(connection, name)
+            (memory if chosen.memory else throughput)(cluster, scratch, chosen.rows)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
