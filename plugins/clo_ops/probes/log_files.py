@@ -54,7 +54,7 @@ def _file(said: str, source: LogFile, path: str) -> LoggedFile:
     folder, live = posixpath.split(path)
     try:
         _, inode, size, changed, name = parts
-        seconds = int(float(changed))
+        seconds = int(changed.partition(".")[0])
         found = LoggedFile(
             source.name, folder, name, str(int(inode)), int(size), datetime.fromtimestamp(seconds, UTC), seconds
         )

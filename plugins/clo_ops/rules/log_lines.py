@@ -18,6 +18,8 @@ from typing import Any
 from clo_ops.policy.logs import Fields, Form, LogFile
 
 LONGEST_LINE = 4_000  # characters of a line that are looked at
+# Of a message that is masked: what is longer costs more than it tells, and a text without end must not cost minutes.
+LONGEST_SIGNED = 1_000
 POSTGRESQL = re.compile(
     r"^(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?) (?P<zone>\S+) \[\d+\].*?"
     r"(?P<level>LOG|INFO|NOTICE|WARNING|ERROR|FATAL|PANIC|DEBUG\d?|DETAIL|HINT|STATEMENT|CONTEXT|QUERY):\s+(?P<message>.*)$"
@@ -37,7 +39,7 @@ MASKS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     for pattern, by in (
         (r"(?is)\b(statement|execute|parse|bind|query)\b[^:]*: .*$", r"\1: <sql>"),
         (r'"(?:[^"\\]|\\.)*"?', '"<text>"'),
-        (r"(?<!\w)'(?:[^'\\]|\\.)*'(?!\w)", "'<text>'"),
+        (r"(?<!\w)'(?:[^'\\]|\\.)*(?:'(?!\w)|$)", "'<text>'"),
         (r"«[^»]*»", "«<text>»"),
         (r"(?i)\b[a-z][a-z0-9+.-]*://\S+", "<url>"),
         (r"[\w.+-]+@[\w-]+\.[\w.-]+", "<mail>"),
@@ -142,6 +144,7 @@ def _text(text: str) -> LogLine:
 @lru_cache(maxsize=4096)
 def signature(message: str, longest: int) -> str:
     """The message without what differs from line to line, at most ``longest`` characters."""
+    message = message[:LONGEST_SIGNED]
     for pattern, by in MASKS:
         message = pattern.sub(by, message)
     message = REPEATED.sub(r"\1", " ".join(message.split()))

@@ -70,7 +70,7 @@ def _case(name: str, expected: str, subject: str = "", action: str = OWNER) -> C
 def places_of(policy: Policy) -> Mapping[str, tuple[LogClass, ...]]:
     """Every place with the classes of what lies there."""
     files = {f"{one.host}:{one.path}": tuple(one.classes) for one in policy.logs.files}
-    return {**files, **{one.table: tuple(one.classes) for one in policy.logs.tables}, "audit_logs": ("audit_logs",)}
+    return {**files, **{one.table: tuple(one.classes) for one in policy.logs.tables}}
 
 
 def _classes(policy: Policy) -> Iterator[Finding]:
@@ -86,8 +86,6 @@ def _classes(policy: Policy) -> Iterator[Finding]:
 
 def _retention(retention: Answer, policy: Policy) -> Iterator[Finding]:
     for place in places_of(policy):
-        if place == "audit_logs":
-            continue
         due, oldest = retention.value("log.due", place=place), retention.first("log.oldest", place=place)
         case = _case("retention", "nothing older than its class is kept", place)
         if due is None:

@@ -29,12 +29,13 @@ POLICY = load_policy(mode="demo")
 TEMPLATE = "ledger_template"
 _numbers = count(1)
 SQL = (
+    "CREATE TABLE audit_logs (id int, created_at timestamptz NOT NULL)",
     "CREATE TABLE login_attempts (id int, at timestamptz NOT NULL)",
     "CREATE TABLE app_sessions (id int, ended_at timestamptz)",
     "CREATE TABLE security_events (id int, at timestamptz NOT NULL)",
     "CREATE TABLE permission_changes (id int, at timestamptz NOT NULL)",
     "CREATE TABLE configuration_changes (id int, at timestamptz NOT NULL)",
-    "GRANT SELECT, DELETE ON login_attempts, app_sessions, security_events TO clo_ops_retention",
+    "GRANT SELECT, DELETE ON audit_logs, login_attempts, app_sessions, security_events TO clo_ops_retention",
     "GRANT SELECT ON permission_changes, configuration_changes TO clo_ops_retention",
 )
 
@@ -169,7 +170,14 @@ def site(
     monkeypatch.setenv("CLO_OPS_EVIDENCE", (tmp_path / "evidence").as_uri())
     for folder in ("logs", "backups", "task_logs"):
         (tmp_path / folder).mkdir()
-    for table in ("login_attempts", "app_sessions", "security_events", "permission_changes", "configuration_changes"):
+    for table in (
+        "audit_logs",
+        "login_attempts",
+        "app_sessions",
+        "security_events",
+        "permission_changes",
+        "configuration_changes",
+    ):
         with cluster.connect("clo", "clo_app") as connection:
             connection.execute(f"TRUNCATE {table}")
     task_logs = POLICY.logs.task_logs.model_copy(update={"folder": str(tmp_path / "task_logs")})

@@ -141,6 +141,8 @@ def everything_due(site: Site, now: datetime) -> None:
     rows(site, "login_attempts", [400, 380, 300, 10, 1, 1, 1], now)
     rows(site, "security_events", [800, 400, 10, 1], now)
     rows(site, "permission_changes", [3000, 10], now)
+    with site.owner() as connection:
+        connection.execute("INSERT INTO audit_logs VALUES (1, %s)", (now - 3000 * DAY,))
     for name in LOGS:
         (site.logs / (f"{name}.jsonl" if name != "postgresql" else "postgresql.log")).write_text("")
     site.rotated("api.jsonl.1", now - 100 * DAY)
@@ -173,6 +175,7 @@ def test_every_day_what_is_due_is_shown_and_nothing_goes(site: Site) -> None:
     assert of(found, "retention", "security_events").actual == "1 due"
     assert of(found, "retention", "permission_changes").status is Status.PASS
     assert of(found, "retention", "app1:access.jsonl").actual == "2 due"
+    assert "two approvals" in of(found, "retention", "audit_logs").expected
     keys = {step.action for step in planned(site, run).steps}
     assert keys == {"delete rows", "remove file", "archive file", "remove task logs", "remove month"}
     (shown,) = [one for one in found if one.name == "maintenance"]
@@ -192,6 +195,7 @@ def test_in_a_window_it_goes_and_what_went_is_on_record(site: Site) -> None:
     assert counted(site, "login_attempts") == 5
     assert counted(site, "security_events") == 3
     assert counted(site, "permission_changes") == 2, "as old as they are: they go on two approvals only"
+    assert counted(site, "audit_logs") == 1, "it leaves by another way, proven in its archive"
     left = sorted(path.name for path in site.logs.iterdir())
     assert left == [
         "access.jsonl",

@@ -40,6 +40,7 @@ SECRETS = ("alice", "bank.eu", "10.0.0.1", "4711", "LX0001", "secret", "Magnetar
         'key "3f786850e387550f" and token: secret',
         "block 3f786850e387550f is missing",
         "password=secret role: alice",
+        f"note {'x ' * 490}'secret of alice is longer than what is looked at",
     ],
 )
 def test_what_is_somebodys_does_not_stay_in_a_signature(message: str) -> None:
