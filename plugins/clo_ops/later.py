@@ -18,6 +18,11 @@ from typing import Any
 class Later(ModuleType):
     """Stands for the module of its name and passes everything on to it."""
 
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        """The module's own: who changes something there and puts it back (pytest's monkeypatch) finds what was."""
+        return vars(importlib.import_module(self.__name__))
+
     def __getattr__(self, name: str) -> Any:
         return getattr(importlib.import_module(self.__name__), name)
 

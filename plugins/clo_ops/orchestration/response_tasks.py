@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.standard.operators.hitl import HITLOperator
@@ -41,6 +42,8 @@ RESTORED, RESOLVED, NOTHING = "Service restored", "Resolved", "Not an incident"
 # A little less than the run itself may take, so that a question ends by itself and not with the run.
 PATIENCE = timedelta(days=13)
 # Together within the task's own time limit.
+# Airflow maps a task to 1,024 at most; what is left over is announced again.
+AT_ONCE = 500
 ACT_TRIES, ACT_AGAIN = 8, timedelta(seconds=10)
 
 TAKE_UP_PAGE = """### The incidents are taken up
@@ -131,7 +134,8 @@ def _to_be_taken_up(run: Run, told_of: Sequence[int], now: datetime) -> list[int
     """What no other run has: of the events, for one may come twice; of all that is open, for one may be lost."""
     waiting = [one.id for one in without_a_run(run.ledger, now)]
     numbers = dict.fromkeys([*told_of, *waiting])
-    return [one for one in numbers if run.ledger.incident(one).dag_run in ("", run.run_id)]
+    free = (one for one in numbers if run.ledger.incident(one).dag_run in ("", run.run_id))
+    return list(islice(free, AT_ONCE))
 
 
 def _of_form(run: Run, at_desk: Desk, now: datetime) -> list[int]:
@@ -202,14 +206,14 @@ class PersonOperator(HITLOperator):
         )
         until = (now + PATIENCE).isoformat()
         # Deferred, not parked: a task parked for input ends by an answer only, and an incident may end by itself.
-        settled = Until(context["dag_run"].run_id, self.stage, until, self.incident)
+        settled = Until(context["dag_run"].run_id, self.stage, until, self.incident, str(context["task_instance"].id))
         self.defer(trigger=settled, method_name="execute_complete")
         raise AssertionError("a deferred task does not go on")
 
     def execute_complete(self, context: Mapping[str, Any], event: Mapping[str, Any]) -> str:
         if said := event.get("clo_ops"):
             return str(said)
-        answer = super().execute_complete(cast("Context", context), dict(event))
+        answer = super().execute_complete(cast("Context", context), dict(event.get("answer") or event))
         if not _until_done(lambda: self._act(context, answer)):
             return self.ask(context)
         return f"{answer['chosen_options'][0]} ({_who(answer)})"

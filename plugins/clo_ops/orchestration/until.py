@@ -79,25 +79,56 @@ class _SharedLedger:
 SHARED = _SharedLedger()
 
 
+def answer_to(ti_id: str) -> dict[str, Any] | None:
+    """What a person has answered to this task instance, in the form in which Airflow hands it over; None: nobody has.
+
+    For the triggerer, which may ask this. Raises what Airflow's own API client raises.
+    """
+    try:
+        found = get_hitl_detail_content_detail(ti_id=UUID(ti_id))
+    except AirflowRuntimeError as error:
+        if (error.error.detail or {}).get("status_code") == NOT_ASKED:
+            return None
+        raise
+    if not (found.response_received and found.chosen_options):
+        return None
+    user = found.responded_by_user
+    return {
+        "chosen_options": list(found.chosen_options),
+        "params_input": dict(found.params_input or {}),
+        "responded_at": found.responded_at,
+        "responded_by_user": {"id": user.id, "name": user.name} if user else None,
+    }
+
+
 class Until(BaseTrigger):
     """Fires ``settled`` once the run's incidents have reached ``stage``, however that came about.
 
     ``incident`` names one of them; without it all are waited for. Fires ``nobody answered`` at ``until`` (ISO 8601), so
     that silence never counts as an answer. A ledger that does not answer is asked again: it ends no wait.
+    With ``ti_id`` it looks once whether somebody answered between the question and the wait: Airflow keeps such an
+    answer and resumes nobody, and fires it as ``{"answer": ...}``.
     """
 
-    def __init__(self, run_id: str, stage: str, until: str, incident: int | None = None) -> None:
+    def __init__(self, run_id: str, stage: str, until: str, incident: int | None = None, ti_id: str = "") -> None:
         super().__init__()  # type: ignore[no-untyped-call] # Airflow's own
-        self.run_id, self.stage, self.until, self.incident = run_id, stage, until, incident
+        self.run_id, self.stage, self.until, self.incident, self.ti_id = run_id, stage, until, incident, ti_id
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        facts = {"run_id": self.run_id, "stage": self.stage, "until": self.until, "incident": self.incident}
-        return "clo_ops.orchestration.until.Until", facts
+        facts = {"run_id": self.run_id, "stage": self.stage, "until": self.until}
+        return "clo_ops.orchestration.until.Until", {**facts, "incident": self.incident, "ti_id": self.ti_id}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         every = load_policy().alerting.watch.every.total_seconds()
+        look_for_an_answer = bool(self.ti_id)
         while True:
             await asyncio.sleep(every)
+            if look_for_an_answer:
+                looked, answer = await asyncio.to_thread(self._answered_meanwhile)
+                if answer:
+                    yield TriggerEvent({"answer": answer})  # type: ignore[no-untyped-call] # Airflow's own
+                    return
+                look_for_an_answer = not looked
             now = datetime.now(UTC)
             if await asyncio.to_thread(self._reached, now):
                 yield TriggerEvent({"clo_ops": SETTLED})  # type: ignore[no-untyped-call] # Airflow's own
@@ -105,6 +136,14 @@ class Until(BaseTrigger):
             if now > datetime.fromisoformat(self.until):
                 yield TriggerEvent({"clo_ops": NOBODY})  # type: ignore[no-untyped-call] # Airflow's own
                 return
+
+    def _answered_meanwhile(self) -> tuple[bool, dict[str, Any] | None]:
+        """Whether it could be seen, and the answer."""
+        try:
+            return True, answer_to(self.ti_id)
+        except Exception:
+            log.exception("cannot see whether somebody answered; looked for again")
+            return False, None
 
     def _reached(self, now: datetime) -> bool:
         try:
@@ -134,28 +173,10 @@ class Answered(BaseTrigger):
         for left in reversed(range(TRIES)):
             await asyncio.sleep(every)
             try:
-                answer = await asyncio.to_thread(self._answer)
+                answer = await asyncio.to_thread(answer_to, self.ti_id)
             except Exception:
                 log.exception("cannot see whether somebody answered; %s", "asked again" if left else "taken for no")
                 continue
             yield TriggerEvent({"answer": answer})  # type: ignore[no-untyped-call] # Airflow's own
             return
         yield TriggerEvent({"answer": None})  # type: ignore[no-untyped-call] # Airflow's own
-
-    def _answer(self) -> dict[str, Any] | None:
-        """In the form in which Airflow hands an answer to the task. Raises what Airflow's own API client raises."""
-        try:
-            found = get_hitl_detail_content_detail(ti_id=UUID(self.ti_id))
-        except AirflowRuntimeError as error:
-            if (error.error.detail or {}).get("status_code") == NOT_ASKED:
-                return None
-            raise
-        if not (found.response_received and found.chosen_options):
-            return None
-        user = found.responded_by_user
-        return {
-            "chosen_options": list(found.chosen_options),
-            "params_input": dict(found.params_input or {}),
-            "responded_at": found.responded_at,
-            "responded_by_user": {"id": user.id, "name": user.name} if user else None,
-        }

@@ -52,7 +52,7 @@ def test_one_incident_is_waited_for_or_all(
 
 
 def test_what_a_trigger_is_made_of_comes_back_as_it_was() -> None:
-    for one in (Until("run", "over", EVER, 7), Until("run", "stable", EVER), Answered(str(uuid4()))):
+    for one in (Until("run", "over", EVER, 7, str(uuid4())), Until("run", "stable", EVER), Answered(str(uuid4()))):
         path, facts = one.serialize()
         assert path == f"{type(one).__module__}.{type(one).__name__}"
         assert type(one)(**facts).serialize() == (path, facts)
@@ -78,6 +78,42 @@ def test_an_answer_given_before_is_found_as_airflow_hands_it_over(
     assert (answer["chosen_options"], answer["params_input"]) == (["I take it"], {"note": "x"})
     assert answer["responded_by_user"] == {"id": "7", "name": "ada"}
     assert len(slept) == 1
+
+
+def test_an_answer_given_between_the_question_and_the_wait_is_not_left_lying(
+    monkeypatch: pytest.MonkeyPatch, slept: list[float]
+) -> None:
+    """Airflow resumes only who already waits."""
+    said: list[Any] = [OSError("away"), detail(chosen=["Service restored"])]
+
+    def ask(ti_id: Any) -> Any:
+        one = said.pop(0)
+        if isinstance(one, Exception):
+            raise one
+        return one
+
+    monkeypatch.setattr(until.SHARED, "incidents_of_run", lambda _: [incident(1)])
+    monkeypatch.setattr(until, "get_hitl_detail_content_detail", ask)
+    event = fired(Until("run", "over", EVER, 1, str(uuid4())))
+    assert event["answer"]["chosen_options"] == ["Service restored"]
+    assert len(slept) == 2
+
+
+def test_whether_somebody_answered_before_is_looked_for_once(
+    monkeypatch: pytest.MonkeyPatch, slept: list[float]
+) -> None:
+    rows, asked = [incident(1)], list[Any]()
+
+    def over(_: str) -> list[Any]:
+        rows[0].open = len(slept) < 3
+        return rows
+
+    monkeypatch.setattr(until.SHARED, "incidents_of_run", over)
+    monkeypatch.setattr(
+        until, "get_hitl_detail_content_detail", lambda ti_id: asked.append(ti_id) or detail(chosen=None)
+    )
+    assert fired(Until("run", "over", EVER, 1, str(uuid4()))) == {"clo_ops": SETTLED}
+    assert (len(asked), len(slept)) == (1, 3)
 
 
 def test_nobody_answered_or_nobody_was_asked_is_no_answer(monkeypatch: pytest.MonkeyPatch, slept: list[float]) -> None:
