@@ -31,7 +31,8 @@ def audit_clean_up(run: Run) -> list[Finding]:
     findings = audit_chain.judge(before.answer, procedure=PROCEDURE, manual=MANUAL)
     if not before.whole:
         return [*findings, _nothing_left(findings)]
-    work, acted = _retention(run), list[Step]()
+    work = _retention(run)
+    acted: list[Step] = []
 
     def act(step: Step) -> Effect:
         acted.append(step)

@@ -105,7 +105,7 @@ class _Chain:
         self, target: PostgresTarget, archive: AuditArchive, recall: Callable[[], Remembered], whole: bool
     ) -> None:
         self.target, self.archive, self.recall, self.whole = target, archive, recall, whole
-        self.known = recall()
+        self.known = Remembered({}, {})
         self.faults: list[Found] = []
         self.receipts = Receipts()
         self.ends: Ends | None = None
@@ -116,6 +116,7 @@ class _Chain:
 
     def run(self, connection: Any) -> None:
         self.ends = ends(connection)
+        self.known = self.recall()
         self.receipts = held_together(written(connection), self.known)
         self.faults += self.receipts.faults
         self._pin(connection)
