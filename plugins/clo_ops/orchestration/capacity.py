@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING
 
 from clo_ops.findings import Answer, Finding, Severity, Status
 from clo_ops.orchestration import roll_ups
+from clo_ops.orchestration.escalate import run_link
+from clo_ops.orchestration.report_keeping import kept
 from clo_ops.orchestration.run import Run
+from clo_ops.reports.capacity import assemble
 from clo_ops.rules import capacity, load, recommendations, response_weeks, scorecard, statement_weeks, table_use
 
 if TYPE_CHECKING:
@@ -132,9 +135,18 @@ def load_pattern(run: Run) -> list[Finding]:
 
 
 def scaling(run: Run) -> list[Finding]:
-    """WW-09: recommendations from this run's findings, and how good the forecasts were so far."""
+    """WW-09: recommendations from this run's findings, how good the forecasts were so far, and the report of it all."""
     so_far = [one for one in run.ledger.findings(run.ledger_run) if one.procedure in LOOKED_AT]
-    return [*recommendations.judge(so_far, run.policy.capacity.owners), _score(run)]
+    findings = [*recommendations.judge(so_far, run.policy.capacity.owners), _score(run)]
+    sheet = assemble(
+        run.ledger,
+        run.ledger_run,
+        run.policy,
+        run.connections.evidence().read,
+        link=run_link(run.dag_id, run.run_id),
+        more=findings,
+    )
+    return [*findings, *kept(run, sheet, "capacity-report", run.policy.capacity.report.to)]
 
 
 def _score(run: Run) -> Finding:

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import model_validator
 
-from clo_ops.policy.base import Cited, Model, Positive, Text, Texts, unique
+from clo_ops.policy.base import Cited, Flag, Model, Positive, Text, Texts, unique
 from clo_ops.policy.units import Duration, Number, Percent, Unit, as_text, refuse
 
 
@@ -55,7 +55,8 @@ class Forecasts(Cited):
 class Resource(Cited):
     """A metric the review forecasts. ``threshold`` names one of thresholds.yaml, whose levels are then filled in.
 
-    ``full`` is where there is nothing left at all. ``statistic`` is the hour's figure that is looked at.
+    ``full`` is where there is nothing left at all. ``statistic`` is the hour's figure that is looked at. Where it is
+    not ``needed``, a system that has no such figure is none to worry about.
     """
 
     procedure: Text
@@ -67,6 +68,7 @@ class Resource(Cited):
     warning: Number | None = None
     critical: Number | None = None
     full: Number | None = None
+    needed: Flag = True
 
     @model_validator(mode="after")
     def _levels(self) -> Self:
@@ -124,6 +126,12 @@ class Owners(Cited):
     infrastructure: Text
 
 
+class Report(Cited):
+    """Which groups of contacts.yaml get the report."""
+
+    to: Texts
+
+
 class Capacity(Model):
     """capacity.yaml."""
 
@@ -135,6 +143,7 @@ class Capacity(Model):
     tables: Tables
     load: Load
     owners: Owners
+    report: Report
 
     @model_validator(mode="after")
     def _named_once(self) -> Self:

@@ -247,6 +247,8 @@ def _owners(sections: Sections) -> Iterator[Fault]:
     owners, groups = sections["capacity"].owners, sections["contacts"].groups
     for kind in ("horizontal", "vertical", "database", "infrastructure"):
         yield from _nowhere("capacity", ("owners", kind), getattr(owners, kind), groups, "the groups of contacts.yaml")
+    for index, name in enumerate(sections["capacity"].report.to):
+        yield from _nowhere("capacity", ("report", "to", index), name, groups, "the groups of contacts.yaml")
 
 
 def _country(sections: Sections) -> Iterator[Fault]:

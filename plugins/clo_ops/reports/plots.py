@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from clo_ops.rules.load import HeatMap
 
 INK, COUNTED, BESIDE, LIMIT = "#1f2328", "#2f5d8a", "#c9d3de", "#b42318"
+FULL = 104.0  # percent; a little room above for the line at 100
 SHORTEST = 0.1  # seconds; a logarithmic axis has no zero
 TICKS = (
     (0.1, "0.1 s"),
@@ -112,11 +113,14 @@ def projection(one: Outlook, terms: Forecasts, name: str) -> str:
             axes.axhline(crossing.threshold, color=LIMIT, linestyle="--" if level == "warning" else "-", linewidth=0.9)
             axes.annotate(level, (1, crossing.threshold), xycoords=("axes fraction", "data"), fontsize=8, color=LIMIT)
         axes.axvline(0, color="#8c959f", linewidth=0.8, linestyle=":")
+        if one.watched.resource.unit == "percent":
+            axes.set_ylim(top=min(axes.get_ylim()[1], FULL))  # nothing is fuller than full, whatever the line says
         ticks = range(-terms.windows[0], terms.horizon.days + 1, 30)
         axes.set_xticks(list(ticks), [f"{found.of + timedelta(days=day):%d %b}" for day in ticks], fontsize=8)
         axes.set_ylabel(one.watched.resource.unit)
         axes.set_title(one.watched.title, fontsize=9, loc="left")
-        axes.legend(loc="upper left", fontsize=8, frameon=False, ncols=3)
+        # Beside the title: inside it would lie on a level.
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 0.98), fontsize=8, frameon=False, ncols=3)
     return drawn[0]
 
 

@@ -80,7 +80,9 @@ def judge(
     spoke = [one for one in outlooks if not _silent(one, terms, at)]
     hosts = {one.watched.labels.get("host") for one in spoke}
     findings += [_not_measured(resource, host, terms) for host in wanted if host not in hosts]
-    return findings if spoke or wanted else [*findings, _not_measured(resource, "", terms)]
+    if spoke or wanted:
+        return findings
+    return [*findings, _not_measured(resource, "", terms) if resource.needed else _none_such(resource, terms)]
 
 
 def forecast_days(one: Outlook, terms: Forecasts, procedure: str) -> Iterator[ForecastDay]:
@@ -253,6 +255,18 @@ def _nothing_said(one: Outlook, seen: str, needed: str) -> Finding:
         actual=seen,
         message=f"{one.watched.title}: no forecast, {seen}; it takes {needed}.",
         labels={**one.watched.labels, "metric": one.watched.resource.metric},
+    )
+
+
+def _none_such(resource: Resource, terms: Forecasts) -> Finding:
+    return Finding(
+        procedure=resource.procedure,
+        name="not measured",
+        subject=resource.metric,
+        status=Status.NOT_APPLICABLE,
+        expected="figures where the system has them",
+        actual="none",
+        message=f"{resource.metric}, which not every system has, was not measured in {terms.silent_after.days} days.",
     )
 
 

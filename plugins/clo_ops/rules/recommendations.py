@@ -98,7 +98,9 @@ def database(findings: Sequence[Finding]) -> Iterator[Recommendation]:
     if spare:
         do = "ask the developers, then drop them in a monthly window"
         rule = "indexes nobody uses, or that are there twice"
-        yield Recommendation("database", f"{len(spare)} indexes", do, rule, "medium", tuple(spare))
+        yield Recommendation(
+            "database", f"{len(spare)} index{'' if len(spare) == 1 else 'es'}", do, rule, "medium", tuple(spare)
+        )
     for one in (one for one in _crossing(findings, "WW-07") if one.labels.get("metric", "").startswith("postgresql")):
         do = "raise shared_buffers, or find who reads past the cache"
         yield Recommendation("database", one.subject, do, "PostgreSQL's cache misses too often", _sure(one), (one,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -10,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from clo_ops.findings import Answer, Finding, Measurement, Status
-from clo_ops.ledger import Ledger
+from clo_ops.findings import Answer, CheckFailed, Finding, Measurement, Status
+from clo_ops.ledger import Evidence, Ledger
 from clo_ops.orchestration import capacity, roll_ups
 from clo_ops.orchestration.connections import Connections
 from clo_ops.orchestration.coverage import pages
@@ -19,6 +20,7 @@ from clo_ops.orchestration.procedure import ProcedureOperator
 from clo_ops.orchestration.recording import carry_out
 from clo_ops.orchestration.run import Run
 from clo_ops.policy import load_policy
+from clo_ops.reports.capacity import assemble
 from demo import history
 from demo.mornings import Plain
 from demo.stack.ports import free_port
@@ -143,7 +145,7 @@ def test_the_largest_tables_are_named(week: dict[str, list[Finding]]) -> None:
 
 
 def test_a_network_nobody_measured_is_not_green(week: dict[str, list[Finding]]) -> None:
-    assert {one.status for one in week["WW-04"]} == {Status.UNKNOWN}
+    assert {one.status for one in week["WW-04"]} == {Status.UNKNOWN, Status.NOT_APPLICABLE}
 
 
 def test_the_step_after_the_release_is_told_and_is_no_trend(week: dict[str, list[Finding]]) -> None:
@@ -184,6 +186,54 @@ def test_recommendations_stand_on_findings_and_have_an_owner(week: dict[str, lis
     assert disk[0].labels["owner"] == "it management"
     assert disk[0].labels["evidence_1"].startswith("WW-03")
     assert "Confidence:" in disk[0].message
+
+
+def test_the_report_is_kept_and_mailed_to_those_of_policy(office: Office, week: dict[str, list[Finding]]) -> None:
+    run = office.run("wednesday")
+    kept = {one.name: one for one in office.ledger.evidence(run.ledger_run)}
+    html = run.connections.evidence().read(kept["capacity-report.html"]).decode()
+    for part in ("First level to be crossed", "mount=/data", "WW-06", "positions_deal_again", "Confidence:"):
+        assert part in html
+    assert html.count("<svg") >= 6
+    assert not [word for word in ("<script", "@import", "src=", "url(http") if word in html]
+    content = json.loads(run.connections.evidence().read(kept["capacity-report.json"]))
+    assert content["colour"] == "RED"
+    assert {one["procedure"] for section in content["sections"] for one in section["findings"]} == set(ORDER)
+    assert run.connections.evidence().read(kept["capacity-report.pdf"]).startswith(b"%PDF")
+    with office.ledger.transaction() as connection:
+        mails = connection.exec_driver_sql("SELECT subject, recipients, text, attachments FROM clo_ops.outbox").all()
+    (mail,) = [one for one in mails if one.subject.endswith(f"{NOW:%Y-%m-%d}")]
+    assert mail.subject.startswith("[CLO Ops] RED Capacity report")
+    assert mail.recipients[0].startswith("it-manager")
+    assert len(mail.attachments) == 2
+    assert "Recommendations:" in mail.text
+    assert kept["capacity-report.pdf"].sha256 in mail.text
+
+
+def test_the_same_run_gives_the_same_report_but_for_its_stamp(office: Office, week: dict[str, list[Finding]]) -> None:
+    run = office.run("wednesday")
+    sheets = [assemble(office.ledger, run.ledger_run, run.policy, run.connections.evidence().read) for _ in range(2)]
+    first, second = (sheet.as_html(NOW) for sheet in sheets)
+    assert first == second
+    assert sheets[0].as_json(NOW) == sheets[1].as_json(NOW)
+    later = sheets[0].as_html(NOW + timedelta(hours=1))
+    assert first != later
+    stamps = (f"{NOW:%Y-%m-%d %H:%M:%S}", f"{NOW + timedelta(hours=1):%Y-%m-%d %H:%M:%S}")
+    assert first.replace(stamps[0], "") == later.replace(stamps[1], "")
+
+
+def test_a_plot_that_was_altered_is_named_and_left_out(office: Office, week: dict[str, list[Finding]]) -> None:
+    run = office.run("wednesday")
+
+    def altered(one: Evidence) -> bytes:
+        if one.name == "WW-02-1.svg":
+            raise CheckFailed("the file is not the one recorded")
+        return run.connections.evidence().read(one)
+
+    sheet = assemble(office.ledger, run.ledger_run, run.policy, altered)
+    (memory,) = [one for one in sheet.sections if one.manual.startswith("WW-02")]
+    assert memory.plots == ()
+    assert "WW-02-1.svg is missing" in memory.gaps[0]
 
 
 def test_figures_of_a_finding_are_those_of_the_ledger(office: Office, week: dict[str, list[Finding]]) -> None:

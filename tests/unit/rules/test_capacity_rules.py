@@ -78,6 +78,12 @@ def test_silence_is_not_green_and_a_short_history_says_so():
     assert [one.status for one in judged(wanted=())] == [Status.UNKNOWN]
 
 
+def test_a_figure_not_every_system_has_may_be_missing():
+    share, rate = CAPACITY.of("WW-04")
+    assert [one.status for one in judged(resource=share, wanted=())] == [Status.NOT_APPLICABLE]
+    assert [one.status for one in judged(resource=rate, wanted=())] == [Status.UNKNOWN]
+
+
 def test_a_resource_without_levels_tells_its_growth():
     _, size = CAPACITY.of("WW-03")
     (found,) = judged(watched(2**30, 2**20, resource=size), resource=size, wanted=())
