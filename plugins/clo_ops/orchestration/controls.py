@@ -110,11 +110,18 @@ def _reviews(run: Run, values: Mapping[str, Any]) -> Performed:
     return reviews_done(run, values)
 
 
+def _chain(run: Run, values: Mapping[str, Any]) -> Performed:
+    from clo_ops.orchestration.reviews import audit_chain
+
+    return audit_chain(run, values)
+
+
 PROBES: dict[str, Callable[[Run, Mapping[str, Any]], Performed]] = {
     "redis access": _redis,
     "known passwords": _passwords,
     "file modes": _files,
     "reviews on record": _reviews,
+    "audit chain": _chain,
 }
 
 

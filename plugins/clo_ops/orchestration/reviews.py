@@ -1,4 +1,4 @@
-"""Whether the reviews the house owes itself were made, by the ledger: a control that nobody looked at shows nothing."""
+"""Controls that other procedures' work answers: whether reviews were made, by the ledger, and the audit chain."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any
 from clo_ops.findings import Status
 from clo_ops.findings.performed import LOOKED_AT, VIOLATION, Performed, Row
 from clo_ops.orchestration.run import Run
+from clo_ops.probes.reaching import Reach, Unreachable
 
 ASKED = "the ledger's runs of each page within its days, and what each procedure put on record in them"
+CHAIN_ASKED = "python -m clo_ops.archive verify"
 RUNS_BACK = 50
 
 
@@ -24,6 +26,26 @@ def reviews_done(run: Run, values: Mapping[str, Any]) -> Performed:
         if not any(_made(run, name, days))
     ]
     return Performed("probe", "reviews on record", ASKED, dict(values), {"ledger_run": run.ledger_run}, rows)
+
+
+def audit_chain(run: Run, values: Mapping[str, Any]) -> Performed:
+    """The live trail and its archive as one chain, each live row hashed anew, held against what the ledger remembers.
+
+    Every archived row is read as well on the first days of a month (``whole_up_to_day``). Raises Unreachable.
+    """
+    from clo_ops.orchestration.audit_retention import prove
+
+    found = prove(run, whole=run.day.day <= values["whole_up_to_day"])
+    if lost := found.answer.unanswered:
+        raise Unreachable(Reach.OTHER, lost[0].reason)
+    seen = sum(int(one.value) for one in found.answer.select("audit.chain.rows"))
+    faults = [one for one in found.answer.select("audit.chain.fault") if one.value > 0]
+    rows: list[Row] = [{"kind": LOOKED_AT, "key": str(seen), "reason": ""}]
+    rows += [
+        {"kind": VIOLATION, "key": one.labels["kind"], "reason": f"{one.value:,.0f}: {one.detail}"} for one in faults
+    ]
+    identity = {"system": found.ends.system if found.ends else "", "at": run.at.isoformat()}
+    return Performed("probe", "audit chain", CHAIN_ASKED, dict(values), identity, rows)
 
 
 def _made(run: Run, procedure: str, days: int) -> Iterator[bool]:

@@ -43,12 +43,13 @@ class Site:
     redis: Redis
     ledger: Ledger
     policy: Policy
+    name: str = "clo"
     account: str = "clo-ops-probe"
     elsewhere: dict[str, dict[str, Any]] = field(default_factory=dict)
     at: datetime = field(default_factory=lambda: datetime.now(UTC) + timedelta(minutes=1))
 
     def database(self, user: str = "clo_app") -> psycopg.Connection[Any]:
-        return psycopg.connect(self.cluster.url("clo", user), autocommit=True)
+        return psycopg.connect(self.cluster.url(self.name, user), autocommit=True)
 
     @contextmanager
     def run(self, procedure: str, at: datetime | None = None) -> Iterator[Run]:
@@ -72,9 +73,10 @@ class Site:
 
     def _connection(self, conn_id: str) -> Plain:
         known = {
-            "clo_postgres": postgres_connection(self.cluster, "clo", "clo_ops_reader"),
+            "clo_postgres": postgres_connection(self.cluster, self.name, "clo_ops_reader"),
             "clo_redis": {"host": "127.0.0.1", "port": self.redis.port, "password": self.redis.password},
             "clo_api": {"host": "http://127.0.0.1:1", "login": self.account, "password": "none"},
+            "clo_archive": {"extra": json.dumps({"url": f"file://{self.state / 'archive'}"})},
             "clo_host_app1": {"host": "localhost", "extra": json.dumps({"transport": "local"})},
             **self.elsewhere,
         }
@@ -122,6 +124,15 @@ def site(
     with Ledger(cluster.url(name, "clo_ops"), client_name="clo_ops/test") as ledger:
         yield Site(state, cluster, cache, ledger, load_policy(mode="demo"))
     switch_off_all(state)
+
+
+@pytest.fixture
+def copy(site: Site) -> Site:
+    """The same on a copy of the world that a test may ruin."""
+    site.name = f"clo_{next(_numbers)}"
+    with site.cluster.connect() as connection:
+        connection.execute(f"CREATE DATABASE {site.name} TEMPLATE clo OWNER clo_app")
+    return site  # goes with its server
 
 
 @pytest.fixture

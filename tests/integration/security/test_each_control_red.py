@@ -1,0 +1,264 @@
+"""Every control of the catalogue is seen broken once, by the one thing it is there for, and by name."""
+
+from __future__ import annotations
+
+import json
+import secrets
+
+import pytest
+
+from clo_ops.findings import Status
+from tests.integration.security.test_planted_offences import FOUND
+
+NEVER_ASSESSED = {"CIS-09", "CIS-10"}
+# A control that has no first look, or no review, in a new ledger.
+ALWAYS = {"WF-01": {"SOX-05"}}
+ANALYST = "(SELECT user_id FROM app_users WHERE username = 'analyst')"
+LAST_BUSINESS_DAY = (
+    "(SELECT max(g)::date FROM generate_series(now() - interval '6 days', now() - interval '1 day', interval '1 day') g"
+    " WHERE extract(isodow FROM g) < 6 AND NOT EXISTS (SELECT FROM holidays WHERE holiday_date = g::date))"
+)
+# Control: what breaks it in the database (as a superuser, past triggers), and what it then names.
+BROKEN = {
+    "ACC-01": ("INSERT INTO login_attempts (username, success, source_ip) VALUES ('manager', true, '203.0.113.9')",
+               "manager from 203.0.113.0/24"),
+    "ACC-02": ("INSERT INTO login_attempts (username, success, source_ip, at) SELECT 'manager', true, '10.20.1.1', "
+               "date_trunc('day', now(), 'UTC') - interval '21 hours' + n * interval '1 second' "
+               "FROM generate_series(1, 11) n", "manager (11 logins outside"),
+    "AUT-01": ("INSERT INTO login_attempts (username, success, source_ip, at) SELECT 'manager', false, '10.20.1.1', "
+               "now() - interval '2 hours' + n * interval '1 second' FROM generate_series(1, 25) n",
+               "manager (25 refused"),
+    "AUT-03": ("INSERT INTO login_attempts (username, success, source_ip, at) SELECT 'user' || n, false, "
+               "'198.51.100.' || n % 10, now() - interval '2 hours' + n * interval '1 second' "
+               "FROM generate_series(1, 30) n", "credential stuffing ("),
+    "PER-01": ("INSERT INTO permission_changes (changed_by, username, role_name, action, approved_by) "
+               "VALUES ('admin', 'viewer', 'manager', 'granted', 'admin')",
+               "approved by admin, who is concerned"),
+    "PER-02": ("INSERT INTO app_user_roles (user_id, role_id, granted_by) SELECT {analyst}, role_id, 'sql' "
+               "FROM app_roles WHERE role_name = 'viewer'", "analyst holds viewer (granted by sql"),
+    "SOX-02": ("INSERT INTO calculation_jobs (deal_id, kind, requested_by, status, queued_at, finished_at) SELECT "
+               "min(deal_id), 'compliance', 'analyst', 'completed', now() - interval '5 days', now() - "
+               "interval '5 days' FROM clo_deals", "nobody decided within 3 days"),
+    "SOX-03": ("INSERT INTO configuration_changes (changed_by, setting, new_value) VALUES ('admin', 'x', '1')",
+               "of x (by admin"),
+    "SOX-04": ("INSERT INTO app_user_roles (user_id, role_id, granted_by, granted_at) SELECT {analyst}, role_id, "
+               "'sql', now() - interval '1 year' FROM app_roles WHERE role_name = 'manager'",
+               "account analyst (holds manager and analyst)"),
+    "SEC-01": ("UPDATE audit_logs SET object_id = 'gone' WHERE id = (SELECT max(id) FROM audit_logs "
+               "WHERE action = 'calculation_completed')", "does not have its completion"),
+    "SEC-02": ("DELETE FROM audit_anchor WHERE anchor_date = (SELECT max(anchor_date) FROM audit_anchor)",
+               "no anchor"),
+    "SEC-03": ("GRANT UPDATE ON audit_logs TO clo_backup", "role clo_backup on audit_logs (may update)"),
+    "SEC-04": ("UPDATE report_jobs SET file_path = '/r.csv' WHERE job_id = (SELECT job_id FROM report_jobs "
+               "ORDER BY finished_at DESC LIMIT 1)", "has no hash"),
+    "GDP-01": ("INSERT INTO login_attempts (username, success, at) VALUES ('x', true, now() - interval '2 years')",
+               "login attempts of"),
+    "GDP-02": ("INSERT INTO subject_requests (kind, subject, received_at, due_at, handled_by) VALUES "
+               "('erasure', 's', now() - interval '31 days', now() - interval '1 day', 'dpo')", "is open"),
+    "GDP-03": ("INSERT INTO data_access (username, kind, data_class, object_type, row_count) "
+               "VALUES ('viewer', 'read', 'personal', 'user', 20)", "account viewer (read of user"),
+    "CIS-04": ("GRANT SELECT ON assets TO PUBLIC", "table public.assets (everybody may select)"),
+    "AUD-01": ("UPDATE audit_logs SET actor = 'nobody' WHERE id = (SELECT max(id) - 3 FROM audit_logs)",
+               "edited row (1:"),
+    "AUD-03": ("UPDATE clo_deals SET updated_at = created_at; UPDATE assets SET updated_at = created_at; "
+               "UPDATE liabilities SET updated_at = created_at; "
+               "DELETE FROM audit_logs WHERE (created_at AT TIME ZONE 'UTC')::date = {day}",
+               "not one row"),
+    "AUD-04": ("SET LOCAL session_replication_role = origin; SELECT audit_write('ghost', 'setting_changed', 'x', 'y')",
+               "by ghost, whom nobody knows"),
+    "TRL-02": ("UPDATE app_settings SET value = '9', updated_at = now() WHERE setting = 'session.length_minutes'",
+               "setting session.length_minutes ("),
+    "EVT-01": ("INSERT INTO security_events (event_type, severity, owner) VALUES ('odd', 'info', 'desk')",
+               "no class"),
+}  # fmt: skip
+# Server settings, which are of all databases: what makes them so, and the controls that see it.
+SETTINGS = {
+    "log_connections = off": {"WM-09": {"CFG-01"}, "WF-04": {"CIS-01"}},
+    "password_encryption = 'md5'": {"WM-09": {"CFG-01"}, "WF-04": {"CIS-02"}},
+    "zero_damaged_pages = on": {"WM-09": set(), "WF-04": {"CIS-07"}},
+}
+# What can be cut out of a chain, and what it is called: the ledger remembers its end.
+CUTS = {
+    "DELETE FROM audit_logs WHERE id < 20": "deleted head (",
+    "DELETE FROM audit_logs WHERE id BETWEEN 500 AND 520": "deleted middle (",
+    "DELETE FROM audit_logs WHERE id > (SELECT max(id) - 3 FROM audit_logs)": "cut tail (",
+}
+HERE = {"CFG-04", "CFG-05", "CFG-06", "CFG-07", "CFG-08", "TRL-01", "CIS-05", "CIS-08", "SOX-05"}
+
+
+def break_it(site, statement):
+    with site.database("postgres") as connection, connection.transaction():
+        connection.execute("SET LOCAL session_replication_role = replica")
+        for one in statement.replace("{analyst}", ANALYST).replace("{day}", LAST_BUSINESS_DAY).split("; "):
+            connection.execute(one)
+
+
+@pytest.mark.parametrize("procedure", ["WM-06", "WM-07", "WM-08", *(f"WF-0{n}" for n in (1, 2, 3, 4, 5, 6, 8))])
+def test_each_control_sees_what_it_is_there_for_and_names_it(copy, procedure):
+    expected = {one.id: BROKEN[one.id] for one in copy.policy.controls.of(procedure) if one.id in BROKEN}
+    for statement, _ in expected.values():
+        break_it(copy, statement)
+    broken = copy.broken(procedure)
+    assert set(broken) == set(expected) | ALWAYS.get(procedure, set()), broken
+    for control, (_, words) in expected.items():
+        assert words in broken[control]
+
+
+def test_a_chain_cut_at_its_head_middle_and_tail(copy):
+    assert copy.broken("WF-05") == {}
+    for cut in CUTS:
+        break_it(copy, cut)
+    told = copy.broken("WF-05")["AUD-01"]
+    assert [words for words in CUTS.values() if words not in told] == []
+
+
+@pytest.fixture
+def server_setting(site):
+    """Sets one of the server's settings, and takes all of them back."""
+
+    def run(statement):
+        with site.cluster.connect() as connection:
+            connection.execute(statement)
+            connection.execute("SELECT pg_reload_conf()")
+
+    yield lambda setting: run(f"ALTER SYSTEM SET {setting}")
+    run("ALTER SYSTEM RESET ALL")
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_a_setting_that_is_not_the_baselines(site, server_setting, setting):
+    server_setting(setting)
+    name = setting.split(" ")[0]
+    for procedure, controls in SETTINGS[setting].items():
+        broken = site.broken(procedure)
+        assert set(broken) == controls
+        assert all(f"setting {name} (" in words for words in broken.values())
+
+
+def test_drift_is_told_with_both_values_and_against_the_trail(seen, server_setting):
+    site = seen("WM-09", "WF-06")
+    server_setting("log_disconnections = off")
+    assert "setting log_disconnections (was on, is off" in site.broken("WM-09")["CFG-08"]
+    silent = site.broken("WF-06")
+    assert set(silent) == {"TRL-01"}
+    assert "the trail does not speak of it" in silent["TRL-01"]
+
+
+def test_a_change_that_was_entered_is_no_finding_and_an_entry_without_a_change_is(seen, server_setting, copy):
+    copy.judged("WF-06")
+    entry = "INSERT INTO configuration_changes (changed_by, setting, new_value, approved_by) VALUES "
+    server_setting("log_disconnections = off")
+    break_it(copy, f"{entry} ('admin', 'postgresql.log_disconnections', 'off', 'manager')")
+    assert copy.broken("WF-06") == {}
+    break_it(copy, f"{entry} ('admin', 'postgresql.work_mem', '8MB', 'manager')")
+    assert "postgresql.work_mem (the trail has a change" in copy.broken("WF-06")["TRL-01"]
+
+
+def test_redis_without_a_password(site, cache):
+    import redis
+
+    with redis.Redis.from_url(cache.url()) as client:
+        client.config_set("requirepass", "")
+        try:
+            assert "redis without credentials" in site.broken("WM-09")["CFG-04"]
+        finally:
+            client.config_set("requirepass", cache.password)
+    assert site.broken("WM-09") == {}
+
+
+def test_a_password_everybody_knows(site):
+    with site.cluster.connect() as connection:
+        connection.execute("ALTER ROLE clo_app PASSWORD 'changeme'")
+        try:
+            broken = site.broken("WM-09")
+        finally:
+            connection.execute(f"ALTER ROLE clo_app PASSWORD '{site.cluster.password('clo_app')}'")
+    assert set(broken) == {"CFG-05"}
+    assert "role clo_app (lets in with a password everybody knows)" in broken["CFG-05"]
+    assert "changeme" not in broken["CFG-05"]
+
+
+def with_parameters(site, control, **parameters):
+    controls = site.policy.controls
+    changed = controls[control].model_copy(update={"parameters": parameters})
+    changed_all = controls.model_copy(update={"catalogue": {**controls.catalogue, control: changed}})
+    site.policy = site.policy.model_copy(update={"controls": changed_all})
+
+
+def test_a_file_others_may_write(site, tmp_path):
+    secret, gone = tmp_path / "secret", tmp_path / "gone"
+    secret.write_text("")
+    secret.chmod(0o646)
+    files = [{"path": str(one), "at_most": "0640", "owner": "root"} for one in (secret, gone)]
+    with_parameters(site, "CFG-06", files=files)
+    broken = site.broken("WM-09")
+    assert set(broken) == {"CFG-06"}
+    assert f"file app1:{secret} (mode 646, at most 0640)" in broken["CFG-06"]
+    assert f"file app1:{gone} (is not there)" in broken["CFG-06"]
+    secret.chmod(0o640)
+    gone.write_text("")
+    gone.chmod(0o600)
+    assert site.broken("WM-09") == {}
+
+
+def test_an_extension_nobody_named(site):
+    with_parameters(site, "CIS-05", allowed=["pg_stat_statements"])
+    assert "extension plpgsql (not in the baseline)" in site.broken("WF-04")["CIS-05"]
+
+
+def test_a_person_whose_password_never_ends(site):
+    name = f"person_{secrets.token_hex(4)}"
+    with site.cluster.connect() as connection:
+        connection.execute(f"CREATE ROLE {name} LOGIN")
+        try:
+            assert set(site.broken("WF-04")) == {"CIS-08"}
+            connection.execute(f"ALTER ROLE {name} VALID UNTIL '2027-01-01'")
+            assert site.broken("WF-04") == {}
+        finally:
+            connection.execute(f"DROP ROLE {name}")
+
+
+def test_reviews_that_were_not_made_are_owed_and_those_that_got_no_answer_too(site):
+    assert "review WM-06" in site.broken("WF-01")["SOX-05"]
+    for procedure in ("WM-07", "WM-08", "WM-09"):
+        site.judged(procedure)
+    site.elsewhere["clo_postgres"] = {"host": "127.0.0.1", "port": 1, "login": "x", "schema": "clo", "password": "x"}
+    site.judged("WM-06")
+    site.elsewhere.clear()
+    owed = site.broken("WF-01")["SOX-05"]
+    assert "review WM-06" in owed
+    assert "review WM-07" not in owed
+    site.judged("WM-06")
+    assert "SOX-05" not in site.broken("WF-01")
+
+
+@pytest.mark.parametrize("procedure", ["WM-06", "WM-07", "WM-08", "WM-09", *(f"WF-0{n}" for n in range(1, 9))])
+def test_a_database_that_does_not_answer_is_unknown_and_never_a_pass(site, procedure):
+    site.elsewhere["clo_postgres"] = {"host": "127.0.0.1", "port": 1, "login": "x", "schema": "clo", "password": "x"}
+    asked = {one.id for one in site.policy.controls.of(procedure) if one.query}
+    findings = site.judged(procedure)
+    assert {one.subject for one in findings if one.status is Status.UNKNOWN} >= asked
+    assert not {one.subject for one in findings if one.status is Status.PASS} & asked
+
+
+def test_a_question_without_its_privilege_is_unknown_and_hides_no_other(copy):
+    break_it(copy, "REVOKE SELECT ON data_access FROM clo_ops_reader")
+    unknown = {one.subject for one in copy.judged("WF-03") if one.status is Status.UNKNOWN}
+    assert unknown == {"GDP-01", "GDP-03"}
+    (found,) = [one for one in copy.judged("WF-03") if one.subject == "GDP-03"]
+    assert "permission denied for table data_access" in found.message
+    assert "needs select on data_access" in found.message
+
+
+def test_other_things_than_the_database_that_do_not_answer(site, cache):
+    site.elsewhere["clo_redis"] = {"host": "127.0.0.1", "port": 1, "password": "x"}
+    extra = json.dumps({"transport": "ssh"})
+    site.elsewhere["clo_host_app1"] = {"host": "127.0.0.1", "port": 1, "login": "ops", "password": "x", "extra": extra}
+    unknown = {one.subject for one in site.judged("WM-09") if one.status is Status.UNKNOWN}
+    assert unknown == {"CFG-04", "CFG-06"}
+
+
+def test_every_control_is_seen_red_by_one_of_these_tests(site):
+    settings = {one for seen in SETTINGS.values() for controls in seen.values() for one in controls}
+    offences = {one for controls in FOUND.values() for one in controls}
+    assert set(BROKEN) | settings | offences | HERE | NEVER_ASSESSED == set(site.policy.controls.catalogue)
