@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from clo_ops.findings import Status
 from clo_ops.policy.firing import ALL
 
@@ -9,6 +11,8 @@ LOGS = "log_management"
 EVENING = "log_management_daily"
 
 
+# Two runs one after the other, and perhaps the start of the stack before them.
+@pytest.mark.timeout(600)
 def test_the_page_on_the_logs_of_a_running_system(stack):
     evening = stack.api.trigger(LOGS, {"cadence": EVENING})
     state, tasks = stack.whole_run(LOGS, evening)
