@@ -11,22 +11,30 @@ WITH calendar AS (
     WHERE extract(isodow FROM g.day) < 6
       AND NOT EXISTS (SELECT FROM holidays AS h WHERE h.holiday_date = g.day::date AND h.country_code = 'US')
     ORDER BY 1 DESC LIMIT 11
-), latest AS (
-    SELECT a.blkrock_id, max(p.pricing_date) AS day
-    FROM assets AS a LEFT JOIN asset_pricing AS p USING (blkrock_id)
-    WHERE NOT coalesce((a.flags ->> 'stale_price')::boolean, false)
+), since AS (
+    SELECT min(calendar.day) AS day FROM calendar
+), odd AS MATERIALIZED (  -- the prices are by far the largest table here: read once for both faults of a single price
+    SELECT pricing_id, pricing_date, bid_price, mid_price, ask_price FROM asset_pricing
+    WHERE bid_price > mid_price OR mid_price > ask_price OR pricing_date > %(at)s::timestamptz::date
+), stale AS (
+    SELECT a.blkrock_id, since.day AS due
+    FROM assets AS a CROSS JOIN since
+    WHERE NOT coalesce((a.flags ->> 'stale_price')::boolean, false) AND since.day IS NOT NULL
       AND EXISTS (SELECT FROM deal_assets AS d
                   WHERE d.blkrock_id = a.blkrock_id AND d.position_status = 'ACTIVE' AND d.par_amount > 0)
-    GROUP BY a.blkrock_id
+      AND NOT EXISTS (SELECT FROM asset_pricing AS p
+                      WHERE p.blkrock_id = a.blkrock_id AND p.pricing_date >= since.day)
 ), fault (key, reason) AS (
     SELECT 'price ' || pricing_id, format('bid %%s, mid %%s, ask %%s', bid_price, mid_price, ask_price)
-    FROM asset_pricing WHERE bid_price > mid_price OR mid_price > ask_price
+    FROM odd WHERE bid_price > mid_price OR mid_price > ask_price
     UNION ALL
     SELECT 'price ' || pricing_id, format('of %%s, which is to come', pricing_date)
-    FROM asset_pricing WHERE pricing_date > %(at)s::timestamptz::date
+    FROM odd WHERE pricing_date > %(at)s::timestamptz::date
     UNION ALL
-    SELECT blkrock_id, format('last price %%s, ten business days ago was %%s', coalesce(day::text, 'never'),
-                              (SELECT min(calendar.day) FROM calendar))
-    FROM latest WHERE coalesce(day, '-infinity') < (SELECT min(calendar.day) FROM calendar)
+    SELECT s.blkrock_id,
+           format('last price %%s, ten business days ago was %%s',
+                  coalesce((SELECT max(p.pricing_date)::text FROM asset_pricing AS p WHERE p.blkrock_id = s.blkrock_id),
+                           'never'), s.due)
+    FROM stale AS s
 )
 SELECT key, reason FROM fault ORDER BY 1, 2 LIMIT %(limit)s
