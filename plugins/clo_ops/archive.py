@@ -95,7 +95,7 @@ def status(chosen: argparse.Namespace) -> int:
                 sys.stdout.write(f"{'':20} {said}\n")
     for name in sorted(files.keys() - {row.name for row in rows}):
         sys.stdout.write(f"{files[name].period:10} in the archive, and not on record in this ledger: {name}\n")
-    for name in store.files.hidden() if files else []:
+    for name in [one for one in store.files.hidden() if "-audit_logs-" in one] if files else []:
         sys.stdout.write(f"{'':10} being written, or broken off while it was: {name}\n")
     return 0 if all(row.state in ("done", "expired") for row in rows) else 3
 
