@@ -159,9 +159,18 @@ def _earlier(run: Run, control: Control, answer: Performed) -> Earlier:
 def _keep(run: Run, control: Control, answer: Performed, judged: Judged, finding: Finding) -> None:
     from clo_ops.ledger.evidence import canonical_json
 
-    run.attach(
-        f"{control.id}.json", canonical_json(evidence(run, control, answer, judged, finding)), "application/json"
-    )
+    content = canonical_json(evidence(run, control, answer, judged, finding))
+    run.attach(f"{control.id}.json", content, "application/json")
+    if control.listed:
+        run.attach(f"{control.id}.csv", _listing(control, answer), "text/csv")
+
+
+def _listing(control: Control, answer: Performed) -> bytes:
+    """The rows themselves, for a person to go through; what would begin a formula does not."""
+    from clo_ops.reports.sheet import Table, as_csv
+
+    rows = tuple(tuple(str(row[name]) for name in control.listed) for row in answer.rows)
+    return as_csv(Table(tuple(control.listed), rows))
 
 
 def evidence(run: Run, control: Control, answer: Performed, judged: Judged, finding: Finding) -> dict[str, Any]:

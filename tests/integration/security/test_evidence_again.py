@@ -108,3 +108,22 @@ def test_what_no_sql_asks_is_said(site, again, tmp_path):
 def test_nobody_answers(site, kept, capsys):
     assert controls.main(["perform-again", str(kept), "--url", "postgresql://x@127.0.0.1:1/clo"], {}) == 3
     assert "could not be asked again" in capsys.readouterr().err
+
+
+def test_logins_and_grants_are_kept_as_tables_to_go_through(site, tmp_path):
+    with site.database() as connection:
+        connection.execute(
+            "INSERT INTO login_attempts (username, success, source_ip) VALUES ('=cmd()', false, '10.20.1.9')"
+        )
+    try:
+        site.judged("WM-06")
+        site.judged("WM-07")
+    finally:
+        with site.database() as connection:
+            connection.execute("DELETE FROM login_attempts WHERE username = '=cmd()'")
+    (accepted,), (tried,) = ((tmp_path / "evidence").rglob(f"{name}.csv") for name in ("ACC-01", "AUT-01"))
+    assert accepted.read_text().startswith("username,source,hour,logins")
+    assert len(accepted.read_text().splitlines()) > 10
+    assert "'=cmd(),10.20.1.9" in tried.read_text(), "no formula for whoever opens it"
+    kept = {one.name for run in site.ledger.recent_runs() for one in site.ledger.evidence(run.id)}
+    assert {"ACC-01.csv", "ACC-01.json"} <= kept
