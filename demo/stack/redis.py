@@ -25,8 +25,7 @@ from demo.stack.ports import LOOPBACK, free_port
 START_SECONDS = 15.0
 MAINTAINER = "clo_ops_cache"
 MAINTAINER_MAY = (
-    "-@all +ping +info +scan +dbsize +pttl +select +unlink +memory|usage +memory|purge +client|setname"
-    " +command|info"
+    "-@all +ping +info +scan +dbsize +pttl +select +unlink +memory|usage +memory|purge +client|setname +command|info"
 )
 
 
