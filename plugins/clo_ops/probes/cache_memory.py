@@ -51,7 +51,7 @@ def _measured(info: Mapping[str, Any], renamed: bool) -> Iterator[Measurement]:
     for name in ("evicted_keys", "expired_keys", "keyspace_hits", "keyspace_misses"):
         yield Measurement(f"redis.{name}.total", info[name], "count", at)
     yield Measurement("redis.uptime", info["uptime_in_seconds"], "s", at)
-    able, why = _purge(info, renamed)
+    able, why = purge_able(info, renamed=renamed)
     yield Measurement("redis.purge.able", able, "bool", at, detail=why)
 
 
@@ -63,7 +63,8 @@ def _fragmentation(info: Mapping[str, Any], at: datetime) -> Measurement:
     return Measurement("redis.memory.fragmentation", ratio, "ratio", at, detail=detail)
 
 
-def _purge(info: Mapping[str, Any], renamed: bool) -> tuple[bool, str]:
+def purge_able(info: Mapping[str, Any], *, renamed: bool) -> tuple[bool, str]:
+    """Whether MEMORY PURGE does anything on the server that says this of itself, and by what."""
     allocator = str(info.get("mem_allocator", "unknown"))
     if renamed:
         return False, "this server has no MEMORY command, or it was renamed away"

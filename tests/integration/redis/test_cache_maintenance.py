@@ -214,6 +214,14 @@ def test_a_server_without_memory_purge(without_memory: Redis) -> None:
         action.purge(owner)
 
 
+def test_an_allocator_that_gives_nothing_back() -> None:
+    """No such server is at hand: what it says of itself is."""
+    able, why = cache_memory.purge_able({"mem_allocator": "libc"}, renamed=False)
+    assert not able
+    assert "libc" in why
+    assert cache_memory.purge_able({"mem_allocator": "jemalloc-5.3.0"}, renamed=False)[0]
+
+
 def test_keys_are_counted_and_removed_where_their_memory_is_not_told(without_memory: Redis) -> None:
     owner = RedisTarget("127.0.0.1", without_memory.port, password=without_memory.password)
     with redis_py.Redis.from_url(without_memory.url()) as client:
