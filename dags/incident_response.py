@@ -20,7 +20,7 @@ mail not delivered, the check still red. Nobody answering decides nothing: the l
 incident still waits for it. A second run started by hand for the same incident takes it over from the first.
 """
 
-from clo_ops.orchestration import asked_again, diagnosis, response, review
+from clo_ops.orchestration import asked_again, diagnosis, response, review, taking_up
 from clo_ops.orchestration import response_tasks as tasks
 from clo_ops.orchestration.blueprint import manual_page, one_after_another, section
 from clo_ops.orchestration.procedure import BOUNDS, procedure
@@ -30,10 +30,10 @@ from clo_ops.orchestration.watch_trigger import incidents_asset
 AT_ONCE = 32
 
 
-@manual_page(params=tasks.form(), mail="when red", max_active_runs=AT_ONCE, schedule=incidents_asset())
+@manual_page(params=taking_up.form(), mail="when red", max_active_runs=AT_ONCE, schedule=incidents_asset())
 def incident_response() -> None:
     with section("Immediate Actions"):
-        taken_up = tasks.TakeUpOperator(task_id="incidents_taken_up", doc_md=tasks.TAKE_UP_PAGE, **BOUNDS)
+        taken_up = taking_up.TakeUpOperator(task_id="incidents_taken_up", doc_md=taking_up.TAKE_UP_PAGE, **BOUNDS)
         classified = procedure("IR-01")(response.severity_and_clocks)
         on_call = procedure("IR-09")(response.on_call_now)
         immediate = procedure("IR-05")(response.acted_at_once)

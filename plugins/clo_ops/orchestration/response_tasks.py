@@ -1,4 +1,4 @@
-"""The steps of incident_response that are no procedures: taking the incidents up, and asking and awaiting people.
+"""The steps of incident_response in which people are asked and awaited.
 
 A person may act here (Airflow's Required Actions), on the incident's page or by the link in the mail. Whoever comes
 first counts, wherever he is: a question that was settled elsewhere ends by itself. Silence decides nothing.
@@ -13,19 +13,17 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import BaseOperator, Param, TriggerRule, task_group
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
-from clo_ops.escalation.sighting import Sighting
-from clo_ops.findings import CheckFailed, ConfigurationError, CouldNotCheck, Severity
+from clo_ops.findings import CheckFailed, CouldNotCheck, Severity
 from clo_ops.orchestration.incidents import desk
 from clo_ops.orchestration.links import AirflowLinks
 from clo_ops.orchestration.procedure import BOUNDS, open_run
-from clo_ops.orchestration.response import of_run, without_a_run
+from clo_ops.orchestration.response import of_run
 from clo_ops.orchestration.until import NOBODY, Answered, Until, reached
 
 if TYPE_CHECKING:
@@ -42,14 +40,8 @@ RESTORED, RESOLVED, NOTHING = "Service restored", "Resolved", "Not an incident"
 # A little less than the run itself may take, so that a question ends by itself and not with the run.
 PATIENCE = timedelta(days=13)
 # Together within the task's own time limit.
-# Airflow maps a task to 1,024 at most; what is left over is announced again.
-AT_ONCE = 500
 ACT_TRIES, ACT_AGAIN = 8, timedelta(seconds=10)
 
-TAKE_UP_PAGE = """### The incidents are taken up
-
-Puts on record that this run works on them; one described in the form is opened. Whoever is due is told at once.
-Red means: the form names no incident, or the ledger did not answer."""
 ASK_PAGES = {
     "taken": """### Who takes it?
 
@@ -87,78 +79,6 @@ def a_person(numbers: Any) -> Any:
             after.trigger_rule = TriggerRule.ALL_DONE
 
     return an_incident.expand(incident=numbers)
-
-
-def form() -> dict[str, Param]:
-    """A run by hand: the number of an incident there is, or a new one."""
-    severities = [one.value for one in Severity]
-    return {
-        "incident": Param(None, type=["null", "integer"], title="Number of an open incident", minimum=1),
-        "title": Param("", type=["null", "string"], title="Or a new one: in one line, what is wrong", maxLength=150),
-        "severity": Param("P2", type="string", title="Severity of the new one", enum=severities),
-        "seen": Param("", type=["null", "string"], title="What was seen, where and since when", format="multiline"),
-    }
-
-
-class TakeUpOperator(BaseOperator):
-    """The incidents of the events that started the run, or of its form, are this run's from now on.
-
-    Raises ConfigurationError where there is none, LedgerConflict for a number the ledger does not know.
-    """
-
-    ui_color = "#f7efd6"
-
-    def execute(self, context: Mapping[str, Any]) -> list[int]:
-        from clo_ops.escalation.outbox import deliver
-
-        now = datetime.now(UTC)
-        with open_run(context, self.task_id) as run:
-            at_desk = desk(run.ledger, run.policy)
-            told_of = _of_events(context)
-            numbers = _to_be_taken_up(run, told_of, now) if told_of else _of_form(run, at_desk, now)
-            for number in numbers:
-                run.ledger.set_incident_run(number, run.run_id)
-            at_desk.cycle(now)
-            self.log.info("incidents %s; %s", numbers, deliver(run.ledger, run.connections.smtp, now))
-        return numbers
-
-
-def _of_events(context: Mapping[str, Any]) -> list[int]:
-    """Several incidents opened at once come as several events of one run."""
-    events = context.get("triggering_asset_events") or {}
-    payloads = [event.extra.get("payload", {}) for one in events.values() for event in one]
-    return list(dict.fromkeys(int(one["incident"]) for one in payloads if "incident" in one))
-
-
-def _to_be_taken_up(run: Run, told_of: Sequence[int], now: datetime) -> list[int]:
-    """What no other run has: of the events, for one may come twice; of all that is open, for one may be lost."""
-    waiting = [one.id for one in without_a_run(run.ledger, now)]
-    numbers = dict.fromkeys([*told_of, *waiting])
-    free = (one for one in numbers if run.ledger.incident(one).dag_run in ("", run.run_id))
-    return list(islice(free, AT_ONCE))
-
-
-def _of_form(run: Run, at_desk: Desk, now: datetime) -> list[int]:
-    given, title = run.params.get("incident"), (run.params.get("title") or "").strip()
-    if given:
-        return [run.ledger.incident(int(given)).id]
-    if not title:
-        raise ConfigurationError(
-            "the form names no incident and describes none",
-            allowed="the number of an open incident, or a title for a new one",
-            next_step="start the run again with one of the two",
-        )
-    seen = Sighting(
-        cause=f"by hand:{run.run_id}",
-        severity=Severity(run.params.get("severity") or "P2"),
-        title=title,
-        procedure="IR-05",
-        at=now,
-        observed=(run.params.get("seen") or "").strip() or title,
-        allowed="",
-        first_action=run.policy.procedures["IR-05"].first_action,
-    )
-    return [at_desk.detect(seen).id]
 
 
 class PersonOperator(HITLOperator):

@@ -16,6 +16,7 @@ from clo_ops.findings import ConfigurationError, CouldNotCheck, Severity
 from clo_ops.ledger import Ledger
 from clo_ops.ledger.errors import LedgerConflict
 from clo_ops.orchestration import response_tasks as tasks
+from clo_ops.orchestration import taking_up
 from clo_ops.orchestration.response import without_a_run
 from clo_ops.orchestration.run import Run
 from clo_ops.orchestration.watch_trigger import Standing
@@ -58,23 +59,30 @@ def event(**payload: Any) -> Any:
 
 def test_several_events_are_one_run_of_several_incidents_each_once() -> None:
     events = {"asset": [event(incident=3, cause="a"), event(incident=5, cause="b"), event(incident=3, cause="a")]}
-    assert tasks._of_events({"triggering_asset_events": events}) == [3, 5]
-    assert tasks._of_events({"triggering_asset_events": {}}) == []
-    assert tasks._of_events({}) == []
+    assert taking_up._of_events({"triggering_asset_events": events}) == [3, 5]
+    assert taking_up._of_events({"triggering_asset_events": {}}) == []
+    assert taking_up._of_events({}) == []
 
 
 def test_an_event_that_comes_twice_takes_nothing_from_the_run_that_has_it(
     run: Run, two: list[int], now: datetime
 ) -> None:
     run.ledger.set_incident_run(two[0], "asset_triggered__first")
-    assert tasks._to_be_taken_up(run, two, now) == [two[1]]
+    assert taking_up._to_be_taken_up(run, two, now) == [two[1]]
+
+
+def test_what_is_too_much_for_one_run_is_left_for_the_next(
+    run: Run, two: list[int], now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(taking_up, "AT_ONCE", 1)
+    assert taking_up._to_be_taken_up(run, two, now) == two[:1]
 
 
 def test_an_event_that_was_lost_costs_its_incident_no_run(run: Run, two: list[int], now: datetime) -> None:
     desk = Desk(run.ledger, POLICY)
     lost, over = (desk.detect(Sighting(cause, Severity.P2, cause, "AL-03", now, "9", "8")).id for cause in "ab")
     desk.resolve(over, "ada", "nothing", now)
-    assert tasks._to_be_taken_up(run, [two[0]], now) == [two[0], lost]
+    assert taking_up._to_be_taken_up(run, [two[0]], now) == [two[0], lost]
 
 
 def test_the_watch_announces_each_incident_without_a_run_once(run: Run, two: list[int], now: datetime) -> None:
@@ -99,18 +107,18 @@ def test_a_red_run_of_this_dag_is_told_and_starts_no_further_run(run: Run, two: 
 def test_a_form_describes_a_new_incident_or_names_one_there_is(run: Run, now: datetime) -> None:
     desk = Desk(run.ledger, POLICY)
     described = replace(run, params={"title": " The site is down ", "severity": "P1", "seen": "by telephone"})
-    (number,) = tasks._of_form(described, desk, now)
+    (number,) = taking_up._of_form(described, desk, now)
     row = run.ledger.incident(number)
     assert (row.title, row.severity) == ("The site is down", Severity.P1)
-    assert tasks._of_form(described, desk, now) == [number], "a task tried again opens no second one"
-    assert tasks._of_form(replace(run, params={"incident": number}), desk, now) == [number]
+    assert taking_up._of_form(described, desk, now) == [number], "a task tried again opens no second one"
+    assert taking_up._of_form(replace(run, params={"incident": number}), desk, now) == [number]
     with pytest.raises(LedgerConflict, match="no incident 999"):
-        tasks._of_form(replace(run, params={"incident": 999}), desk, now)
+        taking_up._of_form(replace(run, params={"incident": 999}), desk, now)
 
 
 def test_an_empty_form_is_refused(run: Run, now: datetime) -> None:
     with pytest.raises(ConfigurationError, match="names no incident and describes none"):
-        tasks._of_form(replace(run, params={"title": "  "}), Desk(run.ledger, POLICY), now)
+        taking_up._of_form(replace(run, params={"title": "  "}), Desk(run.ledger, POLICY), now)
 
 
 def answer(option: str, by: str = "ada", minute: int = 0, **said: Any) -> dict[str, Any]:

@@ -222,7 +222,9 @@ def test_names_from_outside_are_kept_only_while_there_is_something_to_remember(
     assert [row for row in ledger.alerts() if row.labels.get("principal")] == []
 
 
-def test_a_storm_from_one_cause_is_one_incident_and_one_message(watch: Watch, system: System, ledger: Ledger, at: datetime) -> None:
+def test_a_storm_from_one_cause_is_one_incident_and_one_message(
+    watch: Watch, system: System, ledger: Ledger, at: datetime
+) -> None:
     system.failed_logins = 5000
     for number in range(50):
         watch.look(at + number * EVERY)
