@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
+import pytest
+
 from clo_ops.findings import Status
+from clo_ops.orchestration.controls import values_of
 from clo_ops.orchestration.security_review import security_configuration
 
 MONDAY = ("WM-06", "WM-07", "WM-08", "WM-09")
@@ -32,3 +37,12 @@ def test_the_signed_baseline_is_told_with_the_configuration(site):
     with site.run("WM-09") as run:
         findings = security_configuration(run)
     assert (findings[0].name, findings[0].status) == ("baseline signed off", Status.PASS)
+
+
+@pytest.mark.parametrize(("days_ago", "looked_back"), [(None, 7), (3, 7), (10, 10), (34, 34), (60, 35)])
+def test_nothing_falls_between_two_reviews(site, days_ago, looked_back):
+    if days_ago is not None:
+        site.ledger.open_run("weekly_monday_maintenance", "earlier", site.at - timedelta(days=days_ago), "")
+    with site.run("WM-06", site.at) as run:
+        since = values_of(run, site.policy.controls["ACC-01"])["since"]
+    assert datetime.fromisoformat(since) == site.at - timedelta(days=looked_back)

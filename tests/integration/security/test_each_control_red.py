@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 import secrets
+import socket
 
+import psycopg
 import pytest
 
 from clo_ops.findings import Status
+from clo_ops.findings.performed import Judged, Violation
+from clo_ops.probes.performing import perform
+from clo_ops.probes.targets import PostgresTarget
+from demo.stack.postgres import Cluster
 from tests.integration.security.test_planted_offences import FOUND
 
 NEVER_ASSESSED = {"CIS-09", "CIS-10"}
@@ -262,3 +268,31 @@ def test_every_control_is_seen_red_by_one_of_these_tests(site):
     settings = {one for seen in SETTINGS.values() for controls in seen.values() for one in controls}
     offences = {one for controls in FOUND.values() for one in controls}
     assert set(BROKEN) | settings | offences | HERE | NEVER_ASSESSED == set(site.policy.controls.catalogue)
+
+
+def address_of_this_machine() -> str:
+    """One that is not the loopback's; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(("192.0.2.1", 9))
+        return str(probe.getsockname()[0])
+
+
+def test_a_session_in_clear_over_a_network(site, tmp_path):
+    address = address_of_this_machine()
+    asked = site.policy.controls["CFG-07"]
+    with Cluster(tmp_path / "open", settings={"listen_addresses": "*"}) as cluster:
+        with (cluster.data / "pg_hba.conf").open("a") as file:
+            file.write(f"host all all {address}/32 scram-sha-256\n")
+        with cluster.connect() as connection:
+            connection.execute("SELECT pg_reload_conf()")
+        target = PostgresTarget("127.0.0.1", cluster.port, "postgres", "postgres", cluster.password())
+        assert Judged.plainly(perform(target, asked.query, {}).rows) == Judged(0)
+        with psycopg.connect(cluster.url().replace("127.0.0.1", address)):
+            judged = Judged.plainly(perform(target, asked.query, {}).rows)
+            lines = Judged.plainly(
+                perform(target, "security/hba_rules", site.policy.controls["CFG-03"].parameters).rows
+            )
+    assert judged.violations == (Violation("session of postgres", f"from {address} without TLS"),)
+    (line,) = lines.violations
+    assert line.key == f"pg_hba host all all {address}"
+    assert line.reason.endswith("from another machine without TLS")
