@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from clo_ops.findings import Answer, Finding, Severity, Status
@@ -38,7 +39,8 @@ def trends(run: Run, procedure: str) -> list[Finding]:
     """Every series of the procedure's resources: its forecast, kept for the score; its plot, kept as evidence."""
     terms, findings, kept = run.policy.capacity.forecasts, list[Finding](), list[capacity.Outlook]()
     for resource in run.policy.capacity.of(procedure):
-        found = [one for one in (capacity.outlook(each, terms) for each in _watched(run, resource)) if one]
+        outlooks = (capacity.outlook(each, terms) for each in _watched(run, resource))
+        found = sorted((one for one in outlooks if one), key=lambda one: one.watched.title)
         findings += capacity.judge(resource, found, terms, at=run.at, wanted=_hosts(run, resource))
         kept += found
     days = [day for one in kept for day in capacity.forecast_days(one, terms, procedure)]
@@ -51,12 +53,11 @@ def trends(run: Run, procedure: str) -> list[Finding]:
 def _watched(run: Run, resource: Resource) -> Iterator[capacity.Watched]:
     since = run.at - timedelta(days=run.policy.capacity.forecasts.windows[0])
     totals = {_key(one): one.p95 for one in run.ledger.totals([resource.metric], run.at - FOUR_WEEKS, run.at)}
-    series: dict[tuple[tuple[str, str], ...], list[RollUp]] = {}
-    for one in run.ledger.hours(resource.metric, since, run.at):
-        if one.unit == resource.unit:
-            series.setdefault(_key(one), []).append(one)
-    for key, hours in sorted(series.items()):
-        points = [(one.starts_at, float(getattr(one, resource.statistic))) for one in hours]
+    # Series by series, as they come: a site has hundreds, of two thousand hours each.
+    for key, hours in groupby(run.ledger.hours(resource.metric, since, run.at), key=_key):
+        points = [
+            (one.starts_at, float(getattr(one, resource.statistic))) for one in hours if one.unit == resource.unit
+        ]
         yield capacity.Watched(resource, dict(key), points, totals.get(key))
 
 
