@@ -1,12 +1,12 @@
 """What writers feel of maintenance: ours, and the manual's own statements, against nobody maintaining, in one run.
 
 A throw-away PostgreSQL (durable) with 20 million audit rows (`--rows`), the oldest in a true chain for retention
-(`--chained`), the others with hashes that are none. pgbench writes audit rows at a fixed rate; its latencies count
-from when a transaction was due, so that one that had to wait is not forgotten. Beside it, in turns: nothing; ours
+(`--chained`), the others with hashes that are none. Writers add audit rows at a fixed rate; their latencies count from
+when a transaction was due, so that one that had to wait is not forgotten. Beside them, in turns: nothing; ours
 (VACUUM (ANALYZE) and ANALYZE, REINDEX CONCURRENTLY of every audit index, retention: archive, verify, delete); nothing;
 the manual's (ANALYZE, REINDEX of the same indexes, one DELETE). A process of its own looks a hundred times a second who
 waits for whose lock. Aims: p99 of ours within 1.25 of undisturbed, and no writer blocked longer than 100 ms by a lock
-of ours. Our own process is niced: a worker is another machine. `--rounds` repeats the first parts; the manual's come
+of ours. Our own thread is niced: a worker is another machine. `--rounds` repeats the first parts; the manual's come
 once, last. Everything is made below `--scratch` and removed.
 """
 
@@ -19,14 +19,16 @@ import os
 import secrets
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
@@ -60,10 +62,8 @@ SETTINGS = {
     "wal_compression": "on",
     "autovacuum": "off",  # it would come in whatever part it likes
 }
-WRITE = "SELECT audit_write('bench', 'deal.updated', 'loan', (:client_id)::text, '{}');\n"
+WRITE = "select audit_write('bench', 'deal.updated', 'loan', '17', '{}')"
 INDEXES = ("audit_logs_pkey", "audit_logs_created_at", "audit_logs_object")
-# Those who had to wait come to their end, and pgbench writes its log in large pieces.
-AFTERWARDS = 8.0
 # Who stands behind a lock of a maintainer, at whatever distance, and for how long by now (ms).
 EYE = """
     with recursive blocked as (
@@ -78,7 +78,7 @@ EYE = """
     )
     select maintainer, max(extract(epoch from clock_timestamp() - l.waitstart)) * 1000
       from behind join pg_locks l on l.pid = behind.pid and not l.granted
-     where behind.name = 'pgbench'
+     where behind.name = 'writer'
      group by maintainer
 """
 
@@ -89,7 +89,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--scratch", type=Path, default=Path(default), help=f"where it is made ({default})")
     parser.add_argument("--rows", type=int, default=20_000_000, help="audit rows (default 20 million)")
     parser.add_argument("--chained", type=int, default=2_000_000, help="of them in a true chain (default 2 million)")
-    parser.add_argument("--rate", type=int, default=100, help="transactions a second of the writers (default 100)")
+    parser.add_argument("--rate", type=int, default=50, help="transactions a second of the writers (default 50)")
     parser.add_argument("--clients", type=int, default=4, help="writers (default 4)")
     parser.add_argument("--seconds", type=float, default=60, help="of each undisturbed part (default 60)")
     parser.add_argument("--rounds", type=int, default=1, help="of undisturbed, ours, undisturbed (default 1)")
@@ -130,9 +130,11 @@ def build(cluster: Cluster, asked: argparse.Namespace) -> None:
     with Ledger(cluster.url("ledger", "clo_ops")) as ledger:
         ledger.migrate()
     with cluster.connect("clo") as connection:
-        fill(connection, asked.rows, min(asked.chained, asked.rows))
+        print("filling", flush=True)
+        fill(connection, cluster.url("clo"), asked.rows, min(asked.chained, asked.rows))
 
 
+SESSIONS = 3
 REST = """
     insert into audit_logs
     select n, %(start)s::timestamptz + n * %(step)s::interval, 'user' || n %% 50, 'deal.updated',
@@ -141,7 +143,13 @@ REST = """
 """
 
 
-def fill(connection: psycopg.Connection[Any], rows: int, chained: int) -> None:
+def rest(url: str, start: datetime, step: timedelta, first: int, last: int) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("set session_replication_role = replica")
+        connection.execute(REST, {"start": start, "step": step, "first": first, "last": last})
+
+
+def fill(connection: psycopg.Connection[Any], url: str, rows: int, chained: int) -> None:
     """Without the trigger, and with the indexes made afterwards: as a restore would."""
     definitions = connection.execute(
         "select indexname, indexdef from pg_indexes where tablename = 'audit_logs' and indexname = any(%s)",
@@ -157,7 +165,11 @@ def fill(connection: psycopg.Connection[Any], rows: int, chained: int) -> None:
     with connection.cursor() as cursor, cursor.copy("copy audit_logs from stdin") as copy:
         for block in audit_rows(chained, start, step):
             copy.write(block)
-    connection.execute(REST, {"start": start, "step": step, "first": chained + 1, "last": rows})
+    with ThreadPoolExecutor(SESSIONS) as pool:
+        ends = [chained + (rows - chained) * part // SESSIONS for part in range(SESSIONS + 1)]
+        jobs = [pool.submit(rest, url, start, step, first + 1, last) for first, last in pairwise(ends)]
+        for job in jobs:
+            job.result()
     connection.execute("alter table audit_logs add primary key (id)")
     for name, definition in definitions:
         if name != "audit_logs_pkey":
@@ -191,6 +203,7 @@ class Part:
 def watch(url: str, over: Event, seen: Any) -> None:
     """In a process of its own: what a busy interpreter does not look at it does not see."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     longest: dict[str, float] = {}
     with psycopg.connect(url, autocommit=True, application_name="eye") as connection:
         while not over.wait(0.01):
@@ -199,53 +212,47 @@ def watch(url: str, over: Event, seen: Any) -> None:
     seen.put(longest)
 
 
+def write(url: str, over: Event, first: float, every: float, done: Any) -> None:
+    """One writer, in a process of its own: a transaction each ``every`` seconds from ``first``, late ones at once."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    due, taken = first, list[tuple[float, float]]()
+    with psycopg.connect(url, autocommit=True, application_name="writer") as connection:
+        while not over.is_set():
+            time.sleep(max(0.0, due - time.time()))
+            connection.execute(WRITE)
+            taken.append((due, (time.time() - due) * 1000))
+            due += every
+    done.put(taken)
+
+
 @contextmanager
 def measured(cluster: Cluster, asked: argparse.Namespace, name: str) -> Iterator[Part]:
     """Writers at work and an eye on them while the block runs; the first two seconds are not counted."""
-    part, over = Part(name), multiprocessing.get_context("spawn").Event()
-    seen = multiprocessing.get_context("spawn").Queue()
-    eye = multiprocessing.get_context("spawn").Process(target=watch, args=(cluster.url("clo"), over, seen))
-    eye.start()
-    with tempfile.TemporaryDirectory(dir=asked.scratch) as folder, writers(cluster, asked, Path(folder)) as log:
-        time.sleep(2)
-        begun = time.time()
-        yield part
-        ended = time.time()
-        part.seconds = ended - begun
-        time.sleep(AFTERWARDS)
-    part.latencies = [one for at, one in log() if at >= begun and at - one / 1000 <= ended]
+    part, spawn = Part(name), multiprocessing.get_context("spawn")
+    over, seen, done = spawn.Event(), spawn.Queue(), spawn.Queue()
+    first, every = time.time() + 3, asked.clients / asked.rate
+    jobs = [spawn.Process(target=watch, args=(cluster.url("clo"), over, seen), daemon=True)]
+    jobs += [
+        spawn.Process(
+            target=write,
+            args=(cluster.url("clo", "clo_app"), over, first + number * every / asked.clients, every, done),
+            daemon=True,
+        )
+        for number in range(asked.clients)
+    ]
+    for job in jobs:
+        job.start()
+    time.sleep(5)
+    begun = time.time()
+    yield part
+    ended = time.time()
     over.set()
-    part.waited = seen.get(timeout=30)
-    eye.join()
-
-
-@contextmanager
-def writers(
-    cluster: Cluster, asked: argparse.Namespace, folder: Path
-) -> Iterator[Callable[[], list[tuple[float, float]]]]:
-    script, prefix, lines = folder / "write.sql", folder / "latency", list[tuple[float, float]]()
-    script.write_text(WRITE)
-    command = [
-        cluster.bin / "pgbench", *cluster.client("clo", "clo_app")[:-2], "-n", "-f", script, "-c", str(asked.clients),
-        "-j", "2", "-R", str(asked.rate), "-T", "36000", "-l", "--log-prefix", prefix, "clo",
-    ]  # fmt: skip
-    process = subprocess.Popen(
-        command, env=cluster.environment("clo_app"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        yield lambda: lines
-    finally:
-        process.terminate()
-        process.wait()
-        lines += [one for path in folder.glob("latency*") for one in parsed(path)]
-
-
-def parsed(log: Path) -> Iterator[tuple[float, float]]:
-    """When each transaction ended and its latency (ms); the last line may be cut off."""
-    for line in log.read_text().splitlines()[:-1]:
-        columns = line.split()
-        if len(columns) >= 6 and columns[2].isdigit():
-            yield float(columns[4]) + float(columns[5]) / 1e6, float(columns[2]) / 1000
+    part.seconds, part.waited = ended - begun, seen.get(timeout=60)
+    written = [one for _ in range(asked.clients) for one in done.get(timeout=600)]
+    part.latencies = [latency for due, latency in written if begun <= due <= ended]
+    for job in jobs:
+        job.join()
 
 
 # ---------------------------------------------------------------- what is done beside them
@@ -254,7 +261,7 @@ def parsed(log: Path) -> Iterator[tuple[float, float]]:
 def target(cluster: Cluster, user: str) -> PostgresTarget:
     name = f"clo_ops/benchmark/{user}"
     return PostgresTarget(
-        "127.0.0.1", cluster.port, "clo", user, cluster.password(user), "disable", name, 5.0, 5.0, 600.0
+        "127.0.0.1", cluster.port, "clo", user, cluster.password(user), "disable", name, 60.0, 5.0, 600.0
     )
 
 
@@ -340,13 +347,23 @@ def manuals(cluster: Cluster, part: Part, *, delete: bool) -> None:
 # ---------------------------------------------------------------- the run
 
 
+def beside(work: Callable[[Part], object], part: Part) -> None:
+    """In a niced thread: the writers' processes, which the main thread starts, are not."""
+
+    def low() -> None:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+
+    with ThreadPoolExecutor(1, initializer=low) as pool:
+        pool.submit(work, part).result()
+
+
 def run(cluster: Cluster, asked: argparse.Namespace, archive: Path) -> list[Part]:
     parts: list[Part] = []
 
     def part(name: str, work: Callable[[Part], object]) -> None:
         print(f"  {name}", flush=True)
         with measured(cluster, asked, name) as one:
-            work(one)
+            beside(work, one)
         parts.append(one)
         print(line(one, undisturbed(parts)), flush=True)
 
@@ -400,6 +417,8 @@ def tell(parts: list[Part]) -> None:
 
 def main() -> None:
     asked = arguments()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended from outside, it takes down what it started
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     asked.scratch.mkdir(parents=True, exist_ok=True)
     archive = Path(tempfile.mkdtemp(prefix="archive-", dir=asked.scratch))
     folder = Path(tempfile.mkdtemp(prefix="maintenance-", dir=asked.scratch))
