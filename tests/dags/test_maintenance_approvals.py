@@ -35,6 +35,15 @@ def run_id(stack):
     return stack.api.trigger(DAG, FORM)
 
 
+ENDED = ("success", "failed", "skipped", "upstream_failed")
+
+
+def passes_by(stack, run_id, *tasks):
+    """Each task one after the other, so that patience is for one task and not for all of them."""
+    for task in tasks:
+        stack.until(lambda task=task: stack.api.tasks(DAG, run_id).get(task) in ENDED, f"the end of {task}")
+
+
 def waits(stack, run_id, task):
     """Until the task asks; the question as Airflow shows it."""
     states = ("awaiting_input", "deferred")
@@ -60,6 +69,7 @@ def approvals(stack, run_id):
 
 
 def test_the_question_shows_the_plans_and_who_may_answer(stack, run_id, people):
+    passes_by(stack, run_id, "what_is_planned")
     question = waits(stack, run_id, "who_approves")
     assert question["options"] == ["Approve", "Refuse"]
     assert "move the archive" in question["body"]
@@ -79,6 +89,7 @@ def test_who_asked_for_it_cannot_approve_it_nor_can_who_only_looks(stack, run_id
 
 def test_approved_by_somebody_else_it_is_backed_up_and_the_person_is_asked(stack, run_id, people):
     answer(people["op"], run_id, "who_approves", "Approve", "seen")
+    passes_by(stack, run_id, "who_approves", "emergency_authorised", "before")
     question = waits(stack, run_id, "change_by_hand")
     (asked,) = approvals(stack, run_id)
     assert (asked.decision, asked.decided_by, asked.note) == ("approved", "op", "seen")
@@ -90,6 +101,7 @@ def test_approved_by_somebody_else_it_is_backed_up_and_the_person_is_asked(stack
 
 def test_made_tested_documented_and_told_when_it_is_over(stack, run_id, people):
     answer(people["admin"], run_id, "change_by_hand", "Made", "archive on /new")
+    passes_by(stack, run_id, "change_by_hand", "during", "after", "mail_operations_centre")
     state, tasks = stack.whole_run(DAG, run_id)
     found = stack.findings(DAG, run_id)
     red = [one.message for one in found if one.status in (Status.FAIL, Status.UNKNOWN)]

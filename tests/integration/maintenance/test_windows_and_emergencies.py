@@ -349,3 +349,39 @@ def _sundays():
         for n in range(8)
         if (day + timedelta(days=n)).weekday() == 6 and day + timedelta(days=n) > datetime.now(UTC)
     ]
+
+
+@pytest.mark.parametrize(
+    ("option", "status", "outcome"),
+    [("Made", Status.PASS, "applied"), ("Rolled back", Status.FAIL, "failed"), ("Not made", Status.WARN, "skipped")],
+)
+def test_what_a_person_says_of_a_change_is_on_record_with_their_name(world, monkeypatch, option, status, outcome):
+    """The step of the page as Airflow calls it, with what Airflow hands it once somebody clicked."""
+    from contextlib import contextmanager
+
+    from clo_ops.orchestration import window_tasks
+
+    run = emergency(world, duties=[], change="move the archive", rollback="mount it again")
+    authorisation.ask(run, datetime.now(UTC))
+    decide(run, "Approve", "manager", "")
+    (plan,) = world.ledger.plans_of(run.ledger_run)
+    world.ledger.step_started(plan.id, plan.steps[0].step.key, datetime.now(UTC))
+
+    @contextmanager
+    def opened(context, task_id):
+        yield run
+
+    monkeypatch.setattr("clo_ops.orchestration.window_tasks.open_run", opened)
+    said = {
+        "chosen_options": [option],
+        "params_input": {"note": "as agreed"},
+        "responded_at": datetime.now(UTC),
+        "responded_by_user": {"id": "7", "name": "ann"},
+    }
+    step = window_tasks.ChangeOperator(task_id="change_by_hand")
+    for _ in range(2):  # a task that is tried again says the same
+        assert step.execute_complete({}, said) == f"{option} by ann: as agreed"
+    (plan,) = world.ledger.plans_of(run.ledger_run)
+    assert plan.steps[0].effect.outcome.value == outcome
+    found = windows._by_hand(run)
+    assert (the(found, "change by hand").status, the(found, "tested after it").status) == (status, Status.PASS)
