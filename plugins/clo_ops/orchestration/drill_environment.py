@@ -17,10 +17,18 @@ def environment(drill: Drill) -> list[Finding]:
     if worst(findings) in RED:
         return findings
     with ThreadPoolExecutor(1) as beside:
-        reading = beside.submit(read_whole, drill.choice)
+        reading = beside.submit(read_whole, drill.choice, _decoded(drill))
         guarded = _guarded(drill)
         findings += _read(drill, reading.result()) + guarded
     return findings if worst(findings) in RED else findings + _started(drill)
+
+
+def _decoded(drill: Drill) -> datetime | None:
+    """When these very bytes, by their SHA-256, were last decoded whole (ED-04); None where they never were."""
+    choice = drill.choice
+    row = drill.run.ledger.known_backups(str(choice.backup.repository)).get(choice.backup.name)
+    same = row is not None and row.sha256 == choice.sha256 and row.failed_at is None
+    return row.read_at if row is not None and same and "L2" in row.proven else None
 
 
 def _chosen(drill: Drill) -> list[Finding]:

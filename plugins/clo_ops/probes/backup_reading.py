@@ -80,6 +80,18 @@ class BackupReader:
             if not (reading.could_not and CANNOT.search(reading.could_not) and self._next(reading.format)):
                 return reading
 
+    def hashed(self, stored: StoredFile) -> str:
+        """The SHA-256 alone, of a directory that of its files' list."""
+        if not stored.is_directory:
+            return self._hash_of(stored.name)
+        return digest_of_files({part.name: self._hash_of(f"{stored.name}/{part.name}") for part in stored.parts})
+
+    def _hash_of(self, name: str) -> str:
+        with self.files.open(name) as file, Digest() as digest:
+            while block := file.read(BLOCK):
+                digest.update(block)
+            return digest.hexdigest()
+
     def _restorer(self, found: Format | None) -> Program:
         """Raises ProgramMissing."""
         if self._tool is not None:

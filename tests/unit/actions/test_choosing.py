@@ -13,6 +13,7 @@ import pytest
 from clo_ops.actions.drill.choosing import Choice, choose, read_whole
 from clo_ops.findings import CheckFailed, CouldNotCheck
 from clo_ops.policy import load_policy
+from clo_ops.probes.backup_reading import BackupReader
 from clo_ops.probes.targets import BackupRepository
 
 AT = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
@@ -106,3 +107,18 @@ def test_read_whole_says_of_each_level_whether_it_holds(tmp_path, data, levels):
     (tmp_path / name).write_bytes(data)
     answer = read_whole(chosen(tmp_path, name))
     assert {one.labels["level"]: one.value for one in answer.select("backup.verified")} == levels
+
+
+def test_bytes_that_were_decoded_before_are_hashed_only(tmp_path, monkeypatch):
+    name = put(tmp_path, 1)
+    monkeypatch.setattr(BackupReader, "read", lambda *_: pytest.fail("it is decoded again"))
+    answer = read_whole(chosen(tmp_path, name), datetime(2026, 11, 22, 3, tzinfo=UTC))
+    assert {one.labels["level"]: one.value for one in answer.select("backup.verified")} == {"L1": 1, "L2": 1}
+    assert answer.first("backup.verified", level="L2").detail == "the same bytes were decoded on 2026-11-22 03:00 UTC"
+
+
+def test_what_is_remembered_of_other_bytes_proves_nothing(tmp_path):
+    name = put(tmp_path, 1)
+    (tmp_path / name).write_bytes(SQL[:-30])
+    answer = read_whole(chosen(tmp_path, name), datetime(2026, 11, 22, 3, tzinfo=UTC))
+    assert {one.labels["level"]: one.value for one in answer.select("backup.verified")} == {"L1": 0, "L2": 0}
