@@ -200,24 +200,27 @@ class Part:
         return max(self.waited.values(), default=0.0)
 
 
-def watch(url: str, over: Event, seen: Any) -> None:
+def watch(url: str, ready: Any, over: Event, seen: Any) -> None:
     """In a process of its own: what a busy interpreter does not look at it does not see."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     longest: dict[str, float] = {}
     with psycopg.connect(url, autocommit=True, application_name="eye") as connection:
+        ready.put("eye")
         while not over.wait(0.01):
             for maintainer, waited in connection.execute(EYE):
                 longest[maintainer] = max(float(waited), longest.get(maintainer, 0.0))
     seen.put(longest)
 
 
-def write(url: str, over: Event, first: float, every: float, done: Any) -> None:
-    """One writer, in a process of its own: a transaction each ``every`` seconds from ``first``, late ones at once."""
+def write(url: str, ready: Any, over: Event, every: float, done: Any) -> None:
+    """One writer, in a process of its own: a transaction each ``every`` seconds, late ones at once."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    due, taken = first, list[tuple[float, float]]()
+    taken = list[tuple[float, float]]()
     with psycopg.connect(url, autocommit=True, application_name="writer") as connection:
+        ready.put("writer")
+        due = time.time()
         while not over.is_set():
             time.sleep(max(0.0, due - time.time()))
             connection.execute(WRITE)
@@ -230,20 +233,15 @@ def write(url: str, over: Event, first: float, every: float, done: Any) -> None:
 def measured(cluster: Cluster, asked: argparse.Namespace, name: str) -> Iterator[Part]:
     """Writers at work and an eye on them while the block runs; the first two seconds are not counted."""
     part, spawn = Part(name), multiprocessing.get_context("spawn")
-    over, seen, done = spawn.Event(), spawn.Queue(), spawn.Queue()
-    first, every = time.time() + 3, asked.clients / asked.rate
-    jobs = [spawn.Process(target=watch, args=(cluster.url("clo"), over, seen), daemon=True)]
-    jobs += [
-        spawn.Process(
-            target=write,
-            args=(cluster.url("clo", "clo_app"), over, first + number * every / asked.clients, every, done),
-            daemon=True,
-        )
-        for number in range(asked.clients)
-    ]
+    over, ready, seen, done = spawn.Event(), spawn.Queue(), spawn.Queue(), spawn.Queue()
+    writer = (cluster.url("clo", "clo_app"), ready, over, asked.clients / asked.rate, done)
+    jobs = [spawn.Process(target=watch, args=(cluster.url("clo"), ready, over, seen), daemon=True)]
+    jobs += [spawn.Process(target=write, args=writer, daemon=True) for _ in range(asked.clients)]
     for job in jobs:
         job.start()
-    time.sleep(5)
+    for _ in jobs:
+        ready.get(timeout=300)
+    time.sleep(2)
     begun = time.time()
     yield part
     ended = time.time()

@@ -33,7 +33,7 @@ class Lookout:
     """
 
     def __init__(self, target: PostgresTarget, ours: int, manners: Manners, end: Callable[[], None]) -> None:
-        self._target = replace(target, lock_timeout=1.0, statement_timeout=2.0, connect_timeout=5.0)
+        self._target = replace(target, lock_timeout=1.0, statement_timeout=5.0)
         self._ours, self._manners, self._end = ours, manners, end
         self._over = threading.Event()
         self._ready = threading.Event()
@@ -43,7 +43,8 @@ class Lookout:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._ready.wait(10)
+        if not self._ready.wait(2 * self._target.connect_timeout):
+            self.blind = self.blind or "a second session was not had in time"
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
