@@ -239,6 +239,16 @@ def test_rows_somebody_holds_a_lock_on_are_waited_for_and_left(system):
     assert system.verified().faults == []
 
 
+def test_a_database_without_the_receipts_function_lets_nothing_go_and_says_so(altered):
+    altered.tamper("DROP FUNCTION audit_receipt")
+    retention = altered.retention()
+    steps = retention.plan().steps
+    retention.act(steps[0])
+    with pytest.raises(RetentionFailed, match="audit_receipt"):
+        retention.act(steps[1])
+    assert altered.rows("SELECT min(id) FROM audit_logs") == [(1,)]
+
+
 def test_two_at_once_the_second_waits_for_another_day(system):
     retention = system.retention()
     steps = retention.plan().steps

@@ -103,13 +103,13 @@ def leave(
 def _refused(error: Exception) -> RetentionFailed:
     return RetentionFailed(
         f"the database refused: {str(error).partition(chr(10))[0]}",
-        allowed="rows that follow those that left before, older than 90 days, with their receipt",
+        allowed="rows that follow those that left before, older than 90 days, with the receipt audit_receipt writes",
         next_step=NEXT_STEP,
     )
 
 
 def _receipt(connection: Connection, one: ArchiveFile) -> Receipt:
-    from psycopg.errors import RaiseException
+    from psycopg.errors import RaiseException, UndefinedFunction
 
     stretch = one.stretch
     values = {
@@ -124,7 +124,7 @@ def _receipt(connection: Connection, one: ArchiveFile) -> Receipt:
     try:
         with connection.transaction():
             (row,) = rows(connection, "source/audit_write_receipt", values)
-    except RaiseException as error:
+    except (RaiseException, UndefinedFunction) as error:
         raise _refused(error) from error
     receipt = Receipt(
         number=row["number"],
