@@ -16,6 +16,13 @@ def answer():
 """
 
 
+def page(name):
+    """As ``from some_package_of_pages import name`` does it."""
+    found = {}
+    exec(f"from some_package_of_pages import {name}", found)  # noqa: S102 - a package of this test
+    return found[name]
+
+
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     place = tmp_path / "some_package_of_pages"
@@ -29,7 +36,7 @@ def package(tmp_path, monkeypatch):
 
 
 def test_a_module_is_imported_when_something_of_it_is_used(package):
-    from some_package_of_pages import work
+    work = page("work")
 
     assert "some_package_of_pages.work" not in sys.modules
     assert work.answer() == 42
@@ -38,14 +45,14 @@ def test_a_module_is_imported_when_something_of_it_is_used(package):
 
 
 def test_threads_that_use_it_at_once_see_a_whole_module(package):
-    from some_package_of_pages import work
+    work = page("work")
 
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(lambda _: work.answer(), range(8))) == [42] * 8
 
 
 def test_what_is_changed_is_the_module_itself(package, monkeypatch):
-    from some_package_of_pages import work
+    work = page("work")
 
     monkeypatch.setattr(work, "answer", lambda: 7)
     assert sys.modules["some_package_of_pages.work"].answer() == 7
@@ -56,7 +63,7 @@ def test_what_is_changed_is_the_module_itself(package, monkeypatch):
 
 def test_a_name_that_is_no_module_is_refused_where_it_is_imported(package):
     with pytest.raises(ImportError, match="nowhere"):
-        from some_package_of_pages import nowhere  # noqa: F401
+        page("nowhere")
 
 
 def test_one_that_is_there_already_is_taken_as_it_is():
