@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -292,3 +293,15 @@ def test_a_database_that_does_not_answer_is_unknown(office: Office) -> None:
         office.postgres.update(alive)
     for findings in found.values():
         assert Status.UNKNOWN in {one.status for one in findings}
+
+
+def test_the_step_before_is_a_task_of_the_page(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Airflow carries it out: with the run's own time, on the ledger of the connection."""
+    (dag,) = pages(only=DAG)
+    monkeypatch.setenv("AIRFLOW_CONN_CLO_LEDGER", office.cluster.url("ledger", "clo_ops"))
+    dag_run = SimpleNamespace(dag_id=DAG, run_id="by hand", run_type="manual", logical_date=NOW, run_after=NOW, conf={})
+    context = {"dag_run": dag_run, "ti": SimpleNamespace(try_number=1), "params": {}}
+    done = dag.get_task("figures_up_to_date").execute(context)
+    assert set(done) == {"days", "hours", "forecasts_scored"}
+    assert dag.get_task("figures_up_to_date").downstream_task_ids >= {"cpu_trend", "load_pattern"}
+    assert {one.trigger_rule for one in dag.tasks if one.task_id in ("cpu_trend", "scaling")} == {"all_done"}
