@@ -102,6 +102,12 @@ def _none(source: LogFile, why: str) -> Finding:
 
 
 def _lines(source: LogFile, tally: LogDay, of: Day, policy: Policy) -> Finding:
+    since = of.known_since.get(source.name)
+    if not tally.lines and (since is None or of.day < since):
+        why = f"{source.name} was first read after {of.day}; nobody knows what it said that day."
+        return Finding(
+            PROCEDURE, "lines of the day", Status.NOT_APPLICABLE, "counted", "not read yet", why, source.name
+        )
     expected = "at least one line" if source.daily else "counted"
     case = _case("lines of the day", expected, f"See whether what writes {source.name} still does.", source.name)
     errors = errors_of(source, tally, policy)
@@ -163,7 +169,7 @@ def _slow(source: LogFile, endpoint: str, one: Requests, policy: Policy) -> Find
 def _fresh(source: LogFile, of: Day, policy: Policy) -> Iterator[Finding]:
     since, name = of.known_since.get(source.name), "errors never seen before"
     if since is None or (of.day - since).days < KNOWN_FOR:
-        known = 0 if since is None else (of.day - since).days
+        known = 0 if since is None else max(0, (of.day - since).days)
         why = f"{source.name} is known for {known} days; what is new is told from {KNOWN_FOR} on."
         yield Finding(PROCEDURE, name, Status.NOT_APPLICABLE, "a history", f"{known} days", why, source.name)
         return

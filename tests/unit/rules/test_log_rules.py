@@ -211,6 +211,12 @@ def test_a_day_without_a_line_and_a_gap() -> None:
     assert rest["read whole"].status is Status.WARN
 
 
+def test_a_day_before_the_log_was_known_is_no_gap() -> None:
+    found = of(api(), log_day.judge(looked("access"), day("access", LogDay(), known=-1), POLICY))
+    assert found["lines of the day"].status is Status.NOT_APPLICABLE
+    assert "0 days" in found["errors never seen before"].message
+
+
 def test_an_error_never_seen_before_is_told_once_the_log_is_known() -> None:
     fresh = [Met("access", "ERROR", "boom", DAY, DAY, 3)]
     known = of(api(), log_day.judge(looked("access"), day("access", LogDay(lines=1), fresh, known=7), POLICY))
