@@ -77,9 +77,9 @@ class LogFile(Cited):
     """A log on a host of hosts.yaml. A relative ``path`` lies below ``logs`` of that host's connection.
 
     ``rotated`` is what its rotated files are called, in the same folder; without it they are not ours to touch.
-    ``classes`` are all that apply: the longest wins. ``daily``: a day without a line is a gap. ``may_be_missing``: a site
-    without it is not applicable instead of unknown. ``archive_after``: a rotated file this old is compressed into the
-    archive and leaves the host; without it it stays until it is due.
+    ``classes`` are all that apply: the longest wins. ``daily``: a day without a line is a gap. ``may_be_missing``: a
+    site without it is not applicable instead of unknown. ``archive_after``: a rotated file this old is compressed into
+    the archive and leaves the host; without it it stays until it is due.
     """
 
     name: Text

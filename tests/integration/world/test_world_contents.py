@@ -191,7 +191,7 @@ def test_a_manifest_of_the_older_kind_is_compared_in_its_own(copy: Restored, jud
     with copy.connect() as connection:
         text = {name: {"rows": 0, "fingerprint": "0"} for name in newer}
         older = probe.describe(connection, recorded=text).as_manifest()["tables"]
-        asked = "select sum(hashtextextended(t::text collate \"C\", 0))::text as n from app_roles as t"
+        asked = 'select sum(hashtextextended(t::text collate "C", 0))::text as n from app_roles as t'
         assert older["public.app_roles"]["fingerprint"] == connection.execute(asked).fetchone()["n"]
     assert not [one for one in older.values() if one["fingerprint"].startswith("2:")]
     found = proof.contents(copy.target, copy.manifest | {"tables": older}, policy.proof)
