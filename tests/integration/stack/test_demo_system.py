@@ -29,9 +29,10 @@ def test_everything_answers(system: DemoSystem) -> None:
     assert "CLO Management System" in httpx.get(system.connections["clo_frontend"]["host"], timeout=10).text
 
 
-def test_the_connections_are_those_of_the_morning(system: DemoSystem) -> None:
+def test_the_connections_are_those_the_pages_use(system: DemoSystem) -> None:
     wanted = {"clo_postgres", "clo_redis", "clo_api", "clo_frontend", "clo_worker", "clo_backups", "clo_host_app1"}
-    wanted.add("clo_backup_source")
+    wanted |= {"clo_backup_source", "clo_archive"}
+    wanted |= {"clo_postgres_maintenance", "clo_postgres_retention", "clo_redis_maintenance"}
     assert set(system.connections) == wanted
     assert system.connections["clo_postgres"]["login"] == "clo_ops_reader"
     assert json.loads(system.connections["clo_api"]["extra"])["totp_secret"] == system.account["totp_secret"]
