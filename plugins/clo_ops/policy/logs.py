@@ -102,7 +102,7 @@ class LogTable(Cited):
     classes: Classes
 
 
-class Mark(Model):
+class Mark(Cited):
     """Lines worth counting by name: those of logs in this form whose message ``matches``.
 
     More than ``most`` of them in a day (strictly) warn; without it they are only told.

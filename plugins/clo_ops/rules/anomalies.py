@@ -80,7 +80,8 @@ def _judge_one(one: Series, policy: Anomalies, worse: Worse) -> Finding:
 def _far_out(value: float, band: Band, policy: Anomalies, worse: Worse) -> bool:
     away = value - band.centre
     hurts = worse == "either" or (away > 0) == (worse == "higher")
-    return hurts and abs(away) > policy.critical_widths * band.half_width
+    # Of a metric that never moved, and that policy gives no band, nobody knows how far is far.
+    return hurts and band.half_width > 0 and abs(away) > policy.critical_widths * band.half_width
 
 
 def band_of(metric: str, stands_on: Ground, policy: Anomalies) -> Band:

@@ -76,7 +76,7 @@ def test_a_pace_that_would_be_felt_is_refused(site: Site, old: str, new: str, ke
         ("rotated: api.jsonl.*", "rotated: api.jsonl.1", "files[0].rotated"),
         ("classes: [application_logs]", "classes: []", "files[0].classes"),
         ("host: app1", "host: app7", "files[0].host"),
-        ("table: login_attempts", 'table: "login_attempts; drop"', "tables[0].table"),
+        ("table: login_attempts", 'table: "login_attempts; drop"', "tables[1].table"),
         ("{name: deadlocks,", "{name: slow statements,", "marks"),
         ("matches: '^deadlock detected'", "matches: '^(deadlock detected'", "marks[1].matches"),
         ("sanity: 0.5", "sanity: 1.5", "removal.sanity"),

@@ -102,7 +102,7 @@ def test_the_side_that_does_not_hurt_only_warns(metric, today, status):
 
 def test_half_of_the_mornings_may_have_been_wild():
     wild = [50.0, 9_000, 51, 8_000, 49, 7_000, 50, 52, 48, 6_000, 50, 51, 49, 5_000]
-    finding = judge(DISK, wild, 62.0)
+    finding = judge(DISK, wild, 70.0)
     assert finding.status is Status.WARN
     assert float(finding.labels["high"]) < 100
 
@@ -129,7 +129,7 @@ def test_the_same_weekday_where_there_are_weeks_enough(weeks, days):
     values = [500.0 if (AT - ago * DAY).weekday() == 0 else 100.0 for ago in range(7 * weeks, 0, -1)]
     finding = judge(LOGINS, values, 500.0)
     assert finding.labels["days"] == str(days)
-    assert finding.status is (Status.WARN if weeks == 3 else Status.PASS)
+    assert finding.status is (Status.FAIL if weeks == 3 else Status.PASS)
     assert ("Mondays" in finding.message) is (weeks > 3)
 
 
