@@ -15,7 +15,7 @@ from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowSkipException
 
 from clo_ops.findings import ConfigurationError, CouldNotCheck
-from clo_ops.findings.plans import Effect, Outcome
+from clo_ops.findings.plans import Effect, Outcome, Plan
 from clo_ops.ledger import LedgerConflict
 from clo_ops.orchestration.authorisation import (
     approval_of,
@@ -118,17 +118,20 @@ class ApprovalOperator(HITLOperator):
         texts = {"subject": "to be rendered when it is asked", "response_timeout": PATIENCE, "params": {"note": note}}
         super().__init__(options=[APPROVE, REFUSE], doc_md=APPROVED_PAGE, **{**texts, **kwargs})
 
-    def execute(self, context: Mapping[str, Any]) -> None:
+    def execute(self, context: Mapping[str, Any]) -> str | None:
         with open_run(context, self.task_id) as run:
             approval = approval_of(run)
-            if approval is None or approval.decision:
+            if approval is None or (approval.decision and approval.kind != "prior"):
                 raise AirflowSkipException("nobody needs to approve it")
+            if approval.decision:  # the try that was answered is lost to Airflow, the answer is not
+                return f"{approval.decision} by {approval.decided_by}"
             self.subject = f"Change {approval.id}: {approval.authority} approves? {approval.reason}"[:250]
             self.body = story(run, approval)
             self.assigned_users = assigned(may_approve(run, approval))
             if not is_emergency(run) and (mine := occasion(run)):
                 self.response_timeout = max(mine.ends - datetime.now(UTC), timedelta(minutes=1))
         super().execute(cast("Context", context))
+        return None
 
     def execute_complete(self, context: Mapping[str, Any], event: Mapping[str, Any]) -> str:
         if "error" in event:
@@ -212,6 +215,13 @@ def _code(text: str) -> str:
     return f"`{' '.join(text.split()).replace('`', chr(39))}`" if text.strip() else "(nothing)"
 
 
+def _already_said(run: Run, change: Plan) -> str:
+    """What a person said of the change in a try that is lost to Airflow; empty while nobody did."""
+    key = change.steps[0].key
+    steps = [one for row in run.ledger.plans_of(run.ledger_run) for one in row.steps if one.step.key == key]
+    return next((one.effect.reason for one in steps if one.effect), "")
+
+
 class ChangeOperator(HITLOperator):
     """Waits for the person who makes the change by hand to say what became of it; skipped where there is none."""
 
@@ -222,7 +232,7 @@ class ChangeOperator(HITLOperator):
         texts = {"subject": "to be rendered when it is asked", "response_timeout": PATIENCE, "params": {"note": note}}
         super().__init__(options=[MADE, BACK, NOT_MADE], doc_md=CHANGE_PAGE, **{**texts, **kwargs})
 
-    def execute(self, context: Mapping[str, Any]) -> None:
+    def execute(self, context: Mapping[str, Any]) -> str | None:
         with open_run(context, self.task_id) as run:
             change, found = by_hand(run), run.ledger.findings(run.ledger_run)
             ready = [one for one in found if one.procedure == "MW-04"]
@@ -230,6 +240,8 @@ class ChangeOperator(HITLOperator):
                 raise AirflowSkipException("there is no change to be made by hand")
             if not ready or any(one.status in RED for one in ready):
                 raise AirflowSkipException("what stands before a change is not in order: it is not to be made")
+            if said := _already_said(run, change):
+                return said
             run.ledger.step_started(
                 run.ledger.keep_plan(run.ledger_run, change), change.steps[0].key, datetime.now(UTC)
             )
@@ -238,6 +250,7 @@ class ChangeOperator(HITLOperator):
             if mine := occasion(run):
                 self.response_timeout = max(mine.ends - datetime.now(UTC), timedelta(minutes=1))
         super().execute(cast("Context", context))
+        return None
 
     def execute_complete(self, context: Mapping[str, Any], event: Mapping[str, Any]) -> str:
         if "error" in event:
