@@ -24,7 +24,7 @@ ALL_PREFERRED = PREFERRED | airflow.PREFERRED | {"postgres-ops": 18433, "mail": 
 WATCHDOG = "watchdog"
 WORLD = World(scale=1.0, days=35)
 HEALTH_SECONDS = 180.0
-PARSE_SECONDS = 25.0  # two looks of the DAG processor: an error of a file just corrected has gone by then
+PARSE_SECONDS = 25.0  # a file just corrected is read within ten, and its error has gone by then
 
 
 class NotUp(RuntimeError):

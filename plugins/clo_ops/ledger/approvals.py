@@ -9,13 +9,13 @@ from typing import Any
 from sqlalchemy import RowMapping, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from clo_ops.ledger import schema
+from clo_ops.ledger import plan_tables
 from clo_ops.ledger.columns import aware
 from clo_ops.ledger.errors import LedgerConflict
 from clo_ops.ledger.records import ApprovalRow, NoticeRow
 from clo_ops.ledger.store import Store
 
-TABLE, NOTICES = schema.approvals, schema.notices
+TABLE, NOTICES = plan_tables.approvals, plan_tables.notices
 NAMES = tuple(ApprovalRow.__slots__)
 
 

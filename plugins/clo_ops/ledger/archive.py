@@ -11,11 +11,11 @@ from sqlalchemy import RowMapping, func, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from clo_ops.findings.audit import GENESIS, ArchiveRow, Head, Receipt, Remembered, Stretch
-from clo_ops.ledger import schema
+from clo_ops.ledger import archive_tables, plan_tables
 from clo_ops.ledger.errors import LedgerConflict
 from clo_ops.ledger.store import Store, lock
 
-FILES, RECEIPTS, HEADS = schema.archive_files, schema.archive_receipts, schema.chain_heads
+FILES, RECEIPTS, HEADS = archive_tables.archive_files, archive_tables.archive_receipts, archive_tables.chain_heads
 HEADS_KEPT_IN_MIND = 60
 OUT_OF_THE_ARCHIVE = ("expiring", "expired")
 
@@ -64,7 +64,7 @@ class Archives(Store):
 
     def approved_plan(self, plan: str) -> list[tuple[str, str]]:
         """Who agreed to the plan of this hash, each with who had asked for it."""
-        table = schema.approvals
+        table = plan_tables.approvals
         agreed = (table.c.decision == "approved", or_(table.c.hash == plan, table.c.plans.any(plan)))
         query = select(table.c.decided_by, table.c.requester).where(*agreed).order_by(table.c.decided_at)
         with self.transaction() as connection:

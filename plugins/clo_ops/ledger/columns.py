@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, Text
+from sqlalchemy import BigInteger, Column, DateTime, Dialect, ForeignKey, Identity, Text, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import TypeDecorator
 
@@ -77,3 +77,19 @@ class CleanTexts(TypeDecorator[list[str]]):
 
     def process_bind_param(self, value: list[str] | None, dialect: Dialect) -> list[str] | None:
         return None if value is None else [str(clean(one)) for one in value]
+
+
+def identity() -> Column[int]:
+    return Column("id", BigInteger, Identity(always=True), primary_key=True)
+
+
+def of_run(*, nullable: bool = False) -> Column[int]:
+    return Column("run_id", BigInteger, ForeignKey("clo_ops.runs.id"), nullable=nullable)
+
+
+def words(name: str) -> Column[str]:
+    return Column(name, CleanText, nullable=False, server_default=text("''"))
+
+
+def recorded_at() -> Column[object]:
+    return Column("recorded_at", Instant, nullable=False, server_default=text("now()"))

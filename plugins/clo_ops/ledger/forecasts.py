@@ -10,7 +10,7 @@ from sqlalchemy import Connection, RowMapping, delete, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from clo_ops.findings.roll_ups import ForecastDay
-from clo_ops.ledger import schema
+from clo_ops.ledger import roll_up_tables
 from clo_ops.ledger.columns import aware, labels_digest
 from clo_ops.ledger.store import Store
 
@@ -37,7 +37,7 @@ def _row(row: RowMapping) -> ForecastDay:
 
 
 def _series(connection: Connection, one: ForecastDay) -> int:
-    table = schema.series
+    table = roll_up_tables.series
     key = {"metric": one.metric, "unit": one.unit, "labels_digest": labels_digest(one.labels)}
     connection.execute(upsert(table).values(**key, labels=dict(one.labels)).on_conflict_do_nothing())
     return int(connection.execute(select(table.c.id).filter_by(**key)).scalar_one())
@@ -46,7 +46,7 @@ def _series(connection: Connection, one: ForecastDay) -> int:
 class Forecasts(Store):
     def record_forecasts(self, run: int, procedure: str, days: Sequence[ForecastDay]) -> None:
         """Keep what a procedure of this run forecast, in place of what an earlier try of it did."""
-        table = schema.forecasts
+        table = roll_up_tables.forecasts
         with self.transaction() as connection:
             connection.execute(delete(table).where(table.c.run_id == run, table.c.procedure == procedure))
             known: dict[Any, int] = {}
@@ -68,7 +68,7 @@ class Forecasts(Store):
 
     def scored_forecasts(self, since: datetime, until: datetime) -> list[ForecastDay]:
         """The forecasts of the days since <= target < until that were held against what came, oldest day first."""
-        table, series = schema.forecasts, schema.series
+        table, series = roll_up_tables.forecasts, roll_up_tables.series
         query = select(series.c.metric, series.c.labels, series.c.unit, *(table.c[name] for name in KEPT))
         query = query.join_from(table, series).where(table.c.came.is_not(None))
         days = (aware(since).astimezone(UTC).date(), aware(until).astimezone(UTC).date())

@@ -10,13 +10,13 @@ from sqlalchemy import RowMapping, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from clo_ops.findings.plans import Effect, Outcome, Plan, Step
-from clo_ops.ledger import schema
+from clo_ops.ledger import plan_tables
 from clo_ops.ledger.columns import aware
 from clo_ops.ledger.errors import LedgerConflict
 from clo_ops.ledger.records import PlanRow, StepRow
 from clo_ops.ledger.store import Store
 
-PLANS, STEPS = schema.plans, schema.plan_steps
+PLANS, STEPS = plan_tables.plans, plan_tables.plan_steps
 
 
 def _step(row: RowMapping) -> StepRow:

@@ -8,11 +8,11 @@ from sqlalchemy import RowMapping, select
 
 from clo_ops.findings.plans import Outcome
 from clo_ops.findings.upkeep import Attempt
-from clo_ops.ledger import schema
+from clo_ops.ledger import plan_tables
 from clo_ops.ledger.columns import aware
 from clo_ops.ledger.store import Store
 
-PLANS, STEPS = schema.plans, schema.plan_steps
+PLANS, STEPS = plan_tables.plans, plan_tables.plan_steps
 READ = [STEPS.c[name] for name in ("target", "before", "after", "started_at", "ended_at", "outcome")]
 
 

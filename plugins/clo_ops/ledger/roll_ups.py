@@ -16,7 +16,7 @@ from sqlalchemy import Connection, RowMapping, delete, insert, select, text
 
 from clo_ops.findings import Measurement
 from clo_ops.findings.roll_ups import RollUp
-from clo_ops.ledger import rolling, schema
+from clo_ops.ledger import roll_up_tables, rolling
 from clo_ops.ledger.columns import aware
 from clo_ops.ledger.records import Rolled, Rolling
 from clo_ops.ledger.store import Store, lock
@@ -26,14 +26,16 @@ DAY = timedelta(days=1)
 # So that a chunk stays far below the statement timeout: a day of a thousand series in samples of five minutes.
 METRICS_AT_ONCE = 5
 SAMPLES_AT_ONCE = 20_000
-FIGURES = [one for one in schema.hourly.c if one.name != "series_id"]
+FIGURES = [one for one in roll_up_tables.hourly.c if one.name != "series_id"]
 
 
 def note_due(connection: Connection, rows: Iterable[tuple[str, datetime]]) -> None:
     """These metrics' days have to be made anew; in the transaction that changes them."""
     due = {(metric, day) for metric, at in rows for day in _days(at.astimezone(UTC))}
     if due:
-        connection.execute(insert(schema.roll_ups_due), [{"metric": metric, "day": day} for metric, day in sorted(due)])
+        connection.execute(
+            insert(roll_up_tables.roll_ups_due), [{"metric": metric, "day": day} for metric, day in sorted(due)]
+        )
 
 
 def _days(at: datetime) -> tuple[date, ...]:
@@ -88,13 +90,13 @@ class RollUps(Store):
         return done
 
     def _due(self, until: date) -> list[tuple[date, str]]:
-        table = schema.roll_ups_due
+        table = roll_up_tables.roll_ups_due
         query = select(table.c.day, table.c.metric).distinct().where(table.c.day <= until)
         with self.transaction() as connection:
             return [(row.day, row.metric) for row in connection.execute(query.order_by(table.c.day, table.c.metric))]
 
     def _drop(self, day: date, metrics: Sequence[str]) -> None:
-        table = schema.roll_ups_due
+        table = roll_up_tables.roll_ups_due
         if metrics:
             with self.transaction() as connection:
                 connection.execute(delete(table).where(table.c.day == day, table.c.metric.in_(metrics)))
@@ -151,18 +153,18 @@ class RollUps(Store):
 
         Series by series, oldest hour first, streamed.
         """
-        yield from self._read(schema.hourly, metric, (since, until), labels)
+        yield from self._read(roll_up_tables.hourly, metric, (since, until), labels)
 
     def days(
         self, metric: str, since: datetime, until: datetime, labels: Mapping[str, str] | None = None
     ) -> Iterator[RollUp]:
         """The same by days."""
-        yield from self._read(schema.daily, metric, (since, until), labels)
+        yield from self._read(roll_up_tables.daily, metric, (since, until), labels)
 
     def _read(
         self, table: Any, metric: str, between: tuple[datetime, datetime], labels: Mapping[str, str] | None
     ) -> Iterator[RollUp]:
-        series = schema.series
+        series = roll_up_tables.series
         figures = [table.c[one.name] for one in FIGURES]
         query = select(series.c.metric, series.c.labels, series.c.unit, *figures).join_from(series, table)
         query = query.where(series.c.metric == metric)

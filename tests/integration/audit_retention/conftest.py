@@ -16,7 +16,7 @@ import pytest
 
 from clo_ops.actions.maintenance.plan import Effect
 from clo_ops.actions.retention.audit import AuditRetention
-from clo_ops.ledger import Ledger, schema
+from clo_ops.ledger import Ledger, archive_tables
 from clo_ops.policy import load_policy
 from clo_ops.policy.archive import Archive
 from clo_ops.policy.period import Period
@@ -147,7 +147,7 @@ def reset(again: System) -> Callable[[Path], System]:
             "ANALYZE audit_logs",
         )
         with again.ledger.transaction() as connection:
-            for table in (schema.archive_files, schema.archive_receipts, schema.chain_heads):
+            for table in (archive_tables.archive_files, archive_tables.archive_receipts, archive_tables.chain_heads):
                 connection.execute(table.delete().where(table.c.system == again.identity))
         return System(again.cluster, again.database, archive, again.ledger)
 

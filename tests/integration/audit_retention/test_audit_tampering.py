@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from clo_ops.findings.audit import Fault, Receipt
-from clo_ops.ledger import schema
+from clo_ops.ledger import archive_tables
 from clo_ops.probes.audit_archive import MANIFEST
 
 COLUMNS = "id, created_at, actor, action, object_type, object_id, detail, prev_hash"
@@ -174,7 +174,7 @@ def test_a_receipt_taken_out_of_the_trail(moved):
 
 
 def test_a_receipt_changed_in_the_ledger(moved):
-    kept = schema.archive_receipts
+    kept = archive_tables.archive_receipts
     with moved.ledger.transaction() as connection:
         connection.execute(kept.update().where(kept.c.number == 1, kept.c.system == moved.identity).values(archive="x"))
     assert Fault.FORGED in kinds(moved)

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from clo_ops.findings.plans import Effect, Outcome, Plan, Step
-from clo_ops.ledger import LedgerConflict, NoticeRow, schema
+from clo_ops.ledger import LedgerConflict, NoticeRow, plan_tables
 
 MINUTE = timedelta(minutes=1)
 
@@ -104,7 +104,7 @@ def test_the_database_itself_lets_nobody_approve_or_review_their_own(ledger, run
     approved = {"decision": "approved", "decided_at": at, "decided_by": "ann"}
     for change in (approved, {"reviewed_at": at, "reviewed_by": "ann"}):
         with pytest.raises(IntegrityError), ledger.transaction() as connection:
-            connection.execute(schema.approvals.update().values(**change))
+            connection.execute(plan_tables.approvals.update().values(**change))
 
 
 def test_a_break_glass_change_stays_open_until_somebody_else_reviewed_it(ledger, run, at):
