@@ -69,6 +69,7 @@ def test_a_worker_killed_with_its_task_is_missed_and_the_run_red(stack, trials):
     trial = trials["trial_worker_killed"]
     task, worker = trial.processes()
     stack.kill(worker, task)
+    trial.bring_silence_forward()
     state, tasks = trial.end()
     assert (state, tasks["waits_for_leave"]) == ("failed", "failed")
     assert only_finding(trial) == ("not finished", Status.UNKNOWN)

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import BaseOperator, Param
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowSkipException
@@ -28,6 +27,7 @@ from clo_ops.orchestration.authorisation import (
 from clo_ops.orchestration.escalate import run_link
 from clo_ops.orchestration.occasion import APPLY, PLAN, USUAL, WORK, is_emergency, occasion
 from clo_ops.orchestration.procedure import open_run
+from clo_ops.orchestration.questions import AnswerRefused, Question
 from clo_ops.orchestration.windows import RED
 from clo_ops.rules.maintenance import expected_time
 
@@ -105,20 +105,18 @@ class PlanOperator(BaseOperator):
         return f"change {asked.id}: {asked.kind}, {asked.authority}, work {asked.hash}"
 
 
-class ApprovalOperator(HITLOperator):
+class ApprovalOperator(Question):
     """Asks those who may approve; skipped where nobody has to.
 
     Raises CouldNotCheck, so that it is asked again, where the one who clicked may not approve it.
     """
-
-    ui_color = "#efe3f6"
 
     def __init__(self, **kwargs: Any) -> None:
         note = Param("", type=["null", "string"], title="Note", format="multiline")
         texts = {"subject": "to be rendered when it is asked", "response_timeout": PATIENCE, "params": {"note": note}}
         super().__init__(options=[APPROVE, REFUSE], doc_md=APPROVED_PAGE, **{**texts, **kwargs})
 
-    def execute(self, context: Mapping[str, Any]) -> str | None:
+    def ask(self, context: Mapping[str, Any]) -> str | None:
         with open_run(context, self.task_id) as run:
             approval = approval_of(run)
             if approval is None or (approval.decision and approval.kind != "prior"):
@@ -130,7 +128,7 @@ class ApprovalOperator(HITLOperator):
             self.assigned_users = assigned(may_approve(run, approval))
             if not is_emergency(run) and (mine := occasion(run)):
                 self.response_timeout = max(mine.ends - datetime.now(UTC), timedelta(minutes=1))
-        super().execute(cast("Context", context))
+        self.wait(context)
         return None
 
     def execute_complete(self, context: Mapping[str, Any], event: Mapping[str, Any]) -> str:
@@ -177,11 +175,11 @@ def decide(run: Run, option: str, by: str, note: str, *, known_as: Sequence[str]
     """
     approval = approval_of(run)
     if approval is None:
-        raise CouldNotCheck("there is nothing to approve on record")
+        raise AnswerRefused("there is nothing to approve on record")
     names = dict.fromkeys([by, *known_as])
     entitled = [one for one in names if one in may_approve(run, approval)]
     if approval.requester in names or not entitled:
-        raise CouldNotCheck(
+        raise AnswerRefused(
             f"{by or 'nobody known'} answered, and may not decide what {approval.requester} asked for",
             allowed=f"one of {', '.join(may_approve(run, approval)) or 'nobody'} (maintenance.yaml, approvals)",
             next_step="it is asked again; somebody else answers",
@@ -222,17 +220,15 @@ def _already_said(run: Run, change: Plan) -> str:
     return next((one.effect.reason for one in steps if one.effect), "")
 
 
-class ChangeOperator(HITLOperator):
+class ChangeOperator(Question):
     """Waits for the person who makes the change by hand to say what became of it; skipped where there is none."""
-
-    ui_color = "#efe3f6"
 
     def __init__(self, **kwargs: Any) -> None:
         note = Param("", type=["null", "string"], title="Note: what was done and seen", format="multiline")
         texts = {"subject": "to be rendered when it is asked", "response_timeout": PATIENCE, "params": {"note": note}}
         super().__init__(options=[MADE, BACK, NOT_MADE], doc_md=CHANGE_PAGE, **{**texts, **kwargs})
 
-    def execute(self, context: Mapping[str, Any]) -> str | None:
+    def ask(self, context: Mapping[str, Any]) -> str | None:
         with open_run(context, self.task_id) as run:
             change, found = by_hand(run), run.ledger.findings(run.ledger_run)
             ready = [one for one in found if one.procedure == "MW-04"]
@@ -249,7 +245,7 @@ class ChangeOperator(HITLOperator):
             self.body = f"{_code(change.steps[0].statement)}\n\nTaken back by: {_code(str(run.params.get('rollback')))}"
             if mine := occasion(run):
                 self.response_timeout = max(mine.ends - datetime.now(UTC), timedelta(minutes=1))
-        super().execute(cast("Context", context))
+        self.wait(context)
         return None
 
     def execute_complete(self, context: Mapping[str, Any], event: Mapping[str, Any]) -> str:

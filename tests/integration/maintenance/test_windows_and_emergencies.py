@@ -385,3 +385,33 @@ def test_what_a_person_says_of_a_change_is_on_record_with_their_name(world, monk
     assert plan.steps[0].effect.outcome.value == outcome
     found = windows._by_hand(run)
     assert (the(found, "change by hand").status, the(found, "tested after it").status) == (status, Status.PASS)
+
+
+@pytest.mark.parametrize(("who", "decision", "asked_again"), [("manager", "approved", False), ("ann", "", True)])
+def test_an_answer_to_a_try_that_was_lost_counts_unless_it_is_refused(world, monkeypatch, who, decision, asked_again):
+    from contextlib import contextmanager
+
+    from clo_ops.orchestration import window_tasks
+
+    run = emergency(world)
+    authorisation.ask(run, datetime.now(UTC))
+
+    @contextmanager
+    def opened(context, task_id):
+        yield run
+
+    asked = []
+    monkeypatch.setattr("clo_ops.orchestration.window_tasks.open_run", opened)
+    monkeypatch.setattr("clo_ops.orchestration.questions.Question.wait", lambda step, context: asked.append(context))
+    answer = {
+        "chosen_options": ["Approve"],
+        "params_input": {"note": "seen"},
+        "responded_at": datetime.now(UTC),
+        "responded_by_user": {"id": who, "name": who},
+    }
+    step = window_tasks.ApprovalOperator(task_id="who_approves")
+    for _ in range(2):
+        step.asked_before({}, {"answer": answer})
+    assert bool(asked) == asked_again
+    assert authorisation.approval_of(run).decision == decision
+    assert authorisation.approval_of(run).decided_by == (who if decision else "")
