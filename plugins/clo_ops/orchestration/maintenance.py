@@ -66,7 +66,7 @@ def gated(run: Run, procedure: str, kind: Kind, *, needs: Collection[Need] = ALL
     until = begun if shown else _patience(run, begun)
     while True:
         answer = ask(run, kind, needs)
-        gate = rule.judge(answer, terms, needs, at=run.at)
+        gate = rule.judge(answer, terms, needs)
         now = datetime.now(UTC)
         if gate.open or not gate.worth_waiting or now >= until:
             break

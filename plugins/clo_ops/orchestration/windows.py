@@ -93,7 +93,7 @@ def _backed_up(run: Run, mine: Occasion) -> list[Finding]:
 def _fresh(run: Run) -> Finding:
     terms = gate.Terms("MW-04", run.policy.maintenance.gate, run.policy.windows.backup_not_older_than)
     answer = run.keep(ask(run, "statistics", [Need.BACKUP]))
-    return gate.judge(answer, terms, [Need.BACKUP], at=run.at).findings[0]
+    return gate.judge(answer, terms, [Need.BACKUP]).findings[0]
 
 
 # ---------------------------------------------------------------- MW-05

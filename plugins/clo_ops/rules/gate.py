@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 
 from clo_ops.findings import Answer, Finding, Severity, Status, unanswered_findings
@@ -73,8 +73,8 @@ class Gate:
         return bool(self.closed_by) and self.closed_by <= PASSING
 
 
-def judge(answer: Answer, terms: Terms, needs: Collection[Need], *, at: datetime) -> Gate:
-    """Each need judged by itself, in the order of ``Need``. ``at`` is unused but for the record of the caller."""
+def judge(answer: Answer, terms: Terms, needs: Collection[Need]) -> Gate:
+    """Each need judged by itself, in the order of ``Need``."""
     findings, closed = [], set()
     for need in Need:
         if need not in needs:

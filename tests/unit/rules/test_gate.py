@@ -72,7 +72,7 @@ def of(need, judged):
 
 
 def test_at_every_threshold_it_is_open():
-    judged = judge(answer(), TERMS, ALL, at=AT)
+    judged = judge(answer(), TERMS, ALL)
     assert judged.open
     assert {finding.status for finding in judged.findings} == {Status.PASS}
     assert [finding.subject for finding in judged.findings] == [need.value for need in Need]
@@ -82,7 +82,7 @@ def test_at_every_threshold_it_is_open():
 @pytest.mark.parametrize("need", Need)
 def test_just_over_its_threshold_each_need_closes_it(need):
     measured, status = BAD[need]
-    judged = judge(answer(need, measured), TERMS, ALL, at=AT)
+    judged = judge(answer(need, measured), TERMS, ALL)
     assert not judged.open
     assert judged.closed_by == {need}
     assert [finding.status for finding in of(need, judged)] == [status]
@@ -93,7 +93,7 @@ def test_just_over_its_threshold_each_need_closes_it(need):
 @pytest.mark.parametrize("need", Need)
 def test_silence_never_opens_it(need):
     silent = answer(need) + nobody_answered([need.value], "db", "a session", "timeout")
-    judged = judge(silent, TERMS, ALL, at=AT)
+    judged = judge(silent, TERMS, ALL)
     assert not judged.open
     assert {finding.status for finding in judged.findings if finding.status is not Status.PASS} == {Status.UNKNOWN}
     assert [finding.status for finding in of(need, judged)] == [Status.UNKNOWN]
@@ -102,42 +102,42 @@ def test_silence_never_opens_it(need):
 @pytest.mark.parametrize("missing", [gate.NEEDED, gate.FREE])
 def test_room_needs_both_figures(missing):
     left = [found for found in GOOD[Need.ROOM] if found.name != missing]
-    assert judge(answer(Need.ROOM, left), TERMS, ALL, at=AT).closed_by == {Need.ROOM}
+    assert judge(answer(Need.ROOM, left), TERMS, ALL).closed_by == {Need.ROOM}
 
 
 def test_a_backup_not_proven_deep_enough_does_not_count_however_fresh():
     shallow = [one(gate.BACKUP_AGE, 60, "s", path="new.dump", level="L1")]
-    judged = judge(answer(Need.BACKUP, shallow), TERMS, ALL, at=AT)
+    judged = judge(answer(Need.BACKUP, shallow), TERMS, ALL)
     assert judged.closed_by == {Need.BACKUP}
     assert of(Need.BACKUP, judged)[0].status is Status.FAIL
-    both = judge(answer(Need.BACKUP, shallow + GOOD[Need.BACKUP]), TERMS, ALL, at=AT)
+    both = judge(answer(Need.BACKUP, shallow + GOOD[Need.BACKUP]), TERMS, ALL)
     assert both.open
     deeper = [one(gate.BACKUP_AGE, 60, "s", path="new.dump", level="L4")]
-    assert judge(answer(Need.BACKUP, deeper), TERMS, ALL, at=AT).open
+    assert judge(answer(Need.BACKUP, deeper), TERMS, ALL).open
 
 
 def test_no_backup_at_all_is_a_failure_and_no_silence():
     none = [one(gate.BACKUP_AGE, 0, "s", path="none", level="")]
-    (found,) = of(Need.BACKUP, judge(answer(Need.BACKUP, none), TERMS, ALL, at=AT))
+    (found,) = of(Need.BACKUP, judge(answer(Need.BACKUP, none), TERMS, ALL))
     assert (found.status, found.actual) == (Status.FAIL, "none")
 
 
 def test_work_that_usually_takes_longer_than_what_is_left_begins_and_says_so():
     short = [one(gate.WINDOW_LEFT, 600, "s", "Monday"), one(gate.USUAL, 401, "s")]
-    judged = judge(answer(Need.WINDOW, short), TERMS, ALL, at=AT)
+    judged = judge(answer(Need.WINDOW, short), TERMS, ALL)
     assert judged.open
     assert of(Need.WINDOW, judged)[0].status is Status.WARN
     unknown = [one(gate.WINDOW_LEFT, 1, "s", "Monday")]
-    assert judge(answer(Need.WINDOW, unknown), TERMS, ALL, at=AT).reasons == []
+    assert judge(answer(Need.WINDOW, unknown), TERMS, ALL).reasons == []
 
 
 def test_nobody_to_replicate_to_is_no_reason():
     alone = [one("replication.peer.count", 0, "count")]
-    assert judge(answer(Need.REPLICATION, alone), TERMS, ALL, at=AT).open
+    assert judge(answer(Need.REPLICATION, alone), TERMS, ALL).open
 
 
 def test_only_the_needs_that_were_named_are_judged():
-    judged = judge(answer(Need.PRIMARY), TERMS, OUTSIDE_THE_DATABASE, at=AT)
+    judged = judge(answer(Need.PRIMARY), TERMS, OUTSIDE_THE_DATABASE)
     assert judged.open
     assert {finding.subject for finding in judged.findings} == {need.value for need in OUTSIDE_THE_DATABASE}
 
@@ -145,11 +145,11 @@ def test_only_the_needs_that_were_named_are_judged():
 def test_something_that_does_not_pass_by_itself_is_not_waited_for():
     mixed = answer(Need.ALONE, BAD[Need.ALONE][0])
     without_primary = Answer.of(found for found in mixed.measurements if found.name != gate.PRIMARY)
-    assert not judge(without_primary, TERMS, ALL, at=AT).worth_waiting
+    assert not judge(without_primary, TERMS, ALL).worth_waiting
 
 
 def test_after_waiting_in_vain_the_reason_says_how_long():
-    judged = given_way(judge(answer(Need.ALONE, BAD[Need.ALONE][0]), TERMS, ALL, at=AT), timedelta(minutes=20))
+    judged = given_way(judge(answer(Need.ALONE, BAD[Need.ALONE][0]), TERMS, ALL), timedelta(minutes=20))
     (found,) = of(Need.ALONE, judged)
     assert "clo_ops/other" in found.message
     assert "waited for 20 min" in found.message
