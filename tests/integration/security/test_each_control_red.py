@@ -14,9 +14,10 @@ from clo_ops.findings.performed import Judged, Violation
 from clo_ops.probes.performing import perform
 from clo_ops.probes.targets import PostgresTarget
 from demo.stack.postgres import Cluster
+from tests.integration.security.test_audit_of_access import OF_ACCESS
 from tests.integration.security.test_planted_offences import FOUND
 
-NEVER_ASSESSED = {"CIS-09", "CIS-10"}
+NEVER_ASSESSED = {"CIS-09", "CIS-10", "PRV-03"}
 # A control that has no first look, or no review, in a new ledger.
 ALWAYS = {"WF-01": {"SOX-05"}}
 ANALYST = "(SELECT user_id FROM app_users WHERE username = 'analyst')"
@@ -26,8 +27,8 @@ LAST_BUSINESS_DAY = (
 )
 # Control: what breaks it in the database (as a superuser, past triggers), and what it then names.
 BROKEN = {
-    "ACC-01": ("INSERT INTO login_attempts (username, success, source_ip) VALUES ('manager', true, '203.0.113.9')",
-               "manager from 203.0.113.0/24"),
+    "ACC-01": ("INSERT INTO login_attempts (username, success, source_ip, at) SELECT 'manager', true, '203.0.113.9', "
+               f"{LAST_BUSINESS_DAY} + interval '15 hours'", "manager from 203.0.113.0/24"),
     "ACC-02": ("INSERT INTO login_attempts (username, success, source_ip, at) SELECT 'manager', true, '10.20.1.1', "
                "date_trunc('day', now(), 'UTC') - interval '21 hours' + n * interval '1 second' "
                "FROM generate_series(1, 11) n", "manager (11 logins outside"),
@@ -37,6 +38,26 @@ BROKEN = {
     "AUT-03": ("INSERT INTO login_attempts (username, success, source_ip, at) SELECT 'user' || n, false, "
                "'198.51.100.' || n % 10, now() - interval '2 hours' + n * interval '1 second' "
                "FROM generate_series(1, 30) n", "credential stuffing ("),
+    "IAM-02": ("UPDATE app_users SET totp_secret = NULL WHERE username = 'manager'",
+               "account manager (no second factor)"),
+    "IAM-04": ("INSERT INTO app_roles (role_name, description) VALUES ('auditor', ''); "
+               "DELETE FROM app_user_roles WHERE user_id = {analyst}; UPDATE app_user_roles SET granted_by = 'sql' "
+               "WHERE user_id = (SELECT user_id FROM app_users WHERE username = 'viewer')",
+               "account analyst (is enabled and holds no role); account viewer, role viewer (given by sql, who is no "
+               "account); role auditor (nobody answers for it)"),
+    "IAM-05": ("INSERT INTO login_attempts (username, success, source_ip, at) SELECT 'manager', true, "
+               "'198.51.' || n || '.7', date_trunc('hour', now(), 'UTC') - interval '5 hours' "
+               "FROM generate_series(1, 6) n", "account manager (used from 6 networks within an hour"),
+    "IAM-06": ("INSERT INTO app_users (username, full_name, email, created_at) VALUES "
+               "('old.admin', 'Former Administrator', '', now() - interval '2 years'), "
+               "('never.came', 'Hired, Never Came', '', now() - interval '31 days'); "
+               "INSERT INTO login_attempts (username, success, source_ip, at) VALUES "
+               "('old.admin', true, '10.20.1.77', now() - interval '91 days')",
+               "account never.came (no role; never used since"),
+    "PRV-01": ("INSERT INTO audit_logs (id, created_at, actor, action, object_type, object_id, detail, prev_hash, "
+               "row_hash) SELECT max(id) + 1, now(), 'viewer', 'role_granted', 'user', 'viewer', '{}', '', '' "
+               "FROM audit_logs",
+               "user viewer: viewer; it takes admin); role_granted by viewer at"),
     "PER-01": ("INSERT INTO permission_changes (changed_by, username, role_name, action, approved_by) "
                "VALUES ('admin', 'viewer', 'manager', 'granted', 'admin')",
                "approved by admin, who is concerned"),
@@ -89,7 +110,7 @@ CUTS = {
     "DELETE FROM audit_logs WHERE id BETWEEN 500 AND 520": "deleted middle (",
     "DELETE FROM audit_logs WHERE id > (SELECT max(id) - 3 FROM audit_logs)": "cut tail (",
 }
-HERE = {"CFG-04", "CFG-05", "CFG-06", "CFG-07", "CFG-08", "TRL-01", "CIS-05", "CIS-08", "SOX-05"}
+HERE = {"CFG-04", "CFG-05", "CFG-06", "CFG-07", "CFG-08", "TRL-01", "CIS-05", "CIS-08", "SOX-05", *OF_ACCESS}
 
 
 def break_it(site, statement):
@@ -99,7 +120,8 @@ def break_it(site, statement):
             connection.execute(one)
 
 
-@pytest.mark.parametrize("procedure", ["WM-06", "WM-07", "WM-08", *(f"WF-0{n}" for n in (1, 2, 3, 4, 5, 6, 8))])
+@pytest.mark.parametrize("procedure", ["WM-06", "WM-07", "WM-08", *(f"WF-0{n}" for n in (1, 2, 3, 4, 5, 6, 8)),
+                                       *(f"M1-0{n}" for n in (1, 2, 3, 4))])
 def test_each_control_sees_what_it_is_there_for_and_names_it(copy, procedure):
     expected = {one.id: BROKEN[one.id] for one in copy.policy.controls.of(procedure) if one.id in BROKEN}
     for statement, _ in expected.values():
