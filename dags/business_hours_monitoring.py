@@ -4,8 +4,10 @@
 Configuration (L319-L353), procedures BH-01 to BH-04 and AL-01 to AL-08.
 
 **What it does:** every five minutes, puts on record how the alerts stand; in business hours also a full snapshot of
-hosts, users, requests and jobs. The watch itself runs in the triggerer, looks every few seconds, and opens incidents;
-this page shows what it saw, and is red when it does not look. Nothing is changed.
+hosts, users, requests and jobs. With the alerts it keeps whether the service answered, and what the database's active
+sessions wait for: of these the figures of weeks and months are made. The watch itself runs in the triggerer, looks
+every few seconds, and opens incidents; this page shows what it saw, and is red when it does not look. Nothing is
+changed.
 
 **Done by:** 4 minutes after it starts; the snapshot from 08:00 to 18:00 UTC on business days, the alerts at all hours.
 
@@ -52,7 +54,7 @@ def business_hours_monitoring() -> None:
         @procedure("AL-04")
         def response_time_alert(run: Run) -> list[Finding]:
             """95th percentile of each endpoint's answers, held over its level."""
-            return hours.alert(run, "AL-04")
+            return hours.answers(run)
 
     with section("Business Alerts"):
 
@@ -69,7 +71,7 @@ def business_hours_monitoring() -> None:
         @procedure("AL-07")
         def database_connection_alert(run: Run) -> list[Finding]:
             """Connections in use, of the application's pool and of the server's own limit."""
-            return hours.alert(run, "AL-07")
+            return hours.connections(run)
 
     with section("Alert Response"):
         procedure("AL-08")(hours.priorities)

@@ -106,6 +106,13 @@ class Approvals(Store):
             kept = connection.execute(select(NOTICES).where(*this)).mappings().one()
             return NoticeRow(**{name: kept[name] for name in NoticeRow.__slots__})
 
+    def windows_told(self, since: datetime, until: datetime) -> list[NoticeRow]:
+        """Notices given ahead of windows that have any time with since <= at < until, in the order of the windows."""
+        this = (NOTICES.c.kind == "ahead", NOTICES.c.starts_at < aware(until), NOTICES.c.ends_at > aware(since))
+        with self.transaction() as connection:
+            rows = connection.execute(select(NOTICES).where(*this).order_by(NOTICES.c.starts_at)).mappings()
+            return [NoticeRow(**{name: row[name] for name in NoticeRow.__slots__}) for row in rows]
+
     def notices(self, occasion: str, starts_at: datetime) -> dict[str, NoticeRow]:
         """What users were told of this occasion, by kind."""
         this = (NOTICES.c.occasion == occasion, NOTICES.c.starts_at == aware(starts_at))

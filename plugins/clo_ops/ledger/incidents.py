@@ -168,6 +168,14 @@ class Incidents(Store):
             rows = connection.execute(query).mappings()
             return [IncidentEvent(**{**row, "severity": Severity(row["severity"])}) for row in rows]
 
+    def incidents_of(self, since: datetime, until: datetime) -> list[IncidentRow]:
+        """The incidents that were open at some time with since <= at < until, oldest first."""
+        ended_later = or_(TABLE.c.closed_at.is_(None), TABLE.c.closed_at >= aware(since))
+        query = select(TABLE).where(TABLE.c.opened_at < aware(until), ended_later)
+        with self.transaction() as connection:
+            rows = connection.execute(query.order_by(TABLE.c.opened_at, TABLE.c.id)).mappings()
+            return [_incident(row) for row in rows]
+
     def incidents_opened(self, since: datetime, until: datetime) -> int:
         """How many incidents were opened with since <= opened_at < until."""
         query = select(func.count()).where(TABLE.c.opened_at >= aware(since), TABLE.c.opened_at < aware(until))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from clo_ops.findings import Answer, Finding, Measurement
 from clo_ops.orchestration.run import Run
 from clo_ops.orchestration.watch import HEARTBEAT
-from clo_ops.rules import requests, snapshot, watching
+from clo_ops.rules import felt, looks, requests, snapshot, watching
 
 WINDOW = timedelta(hours=1)
+# The application's counters go on over nights and holidays: the first snapshot after them counts what came in between.
+COUNTED_WITHIN = (timedelta(days=1), timedelta(days=4), timedelta(days=7))
 METRICS = ("app.request.count", "app.request.failed", "app.request.seconds", "app.request.bucket")
 
 
@@ -40,7 +43,20 @@ def requests_of_users(run: Run) -> list[Finding]:
 
     where = run.policy.alerting.application_metrics
     answer = run.ask(app_metrics.counters, run.connections.web(where.connection), where)
-    return requests.judge(answer, _last_snapshot(run, where.longest_window), run.policy, at=run.at)
+    before = _last_snapshot(run, where.longest_window)
+    run.keep(Answer.of(_counted(run, before, answer)))
+    return requests.judge(answer, before, run.policy, at=run.at)
+
+
+def _counted(run: Run, before: list[Measurement], answer: Answer) -> Iterator[Measurement]:
+    """What was asked since the last snapshot, for the figures of weeks and months (M2-03)."""
+    if not answer.measurements:
+        return
+    for longest in COUNTED_WITHIN:
+        before = before or _last_snapshot(run, longest)
+    window = requests.between(before, answer)
+    if window is not None:
+        yield from felt.counted(window, answer.measurements[0].at)
 
 
 def jobs_now(run: Run) -> list[Finding]:
@@ -55,6 +71,21 @@ def jobs_now(run: Run) -> list[Finding]:
 def alert(run: Run, procedure: str) -> list[Finding]:
     """How the alerts of one line of the manual stand, by the watch's own record."""
     return watching.judge(procedure, run.ledger.alerts(), _last_look(run), run.policy, at=datetime.now(UTC))
+
+
+def answers(run: Run) -> list[Finding]:
+    """AL-04, and for the record whether the service answered at the watch's last look (M2-08)."""
+    seen = looks.look(run.ledger.alerts(), _last_look(run), run.policy, at=datetime.now(UTC))
+    run.keep(Answer.of(seen))
+    return alert(run, "AL-04")
+
+
+def connections(run: Run) -> list[Finding]:
+    """AL-07, and for the record what the database's active sessions wait for at this moment (M2-02)."""
+    from clo_ops.probes.waits import wait_events
+
+    run.ask(wait_events, run.connections.postgres)
+    return alert(run, "AL-07")
 
 
 def priorities(run: Run) -> list[Finding]:

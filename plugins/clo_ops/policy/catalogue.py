@@ -34,7 +34,11 @@ Procedures = Annotated[Mapping[str, Procedure], BeforeValidator(_with_ids), *Fro
 
 
 class Kpi(Cited):
-    """A figure to be reached over a month (L434-L446). ``at_risk`` warns before ``target`` is missed (D44)."""
+    """A figure to be reached over a month (L434-L446). ``at_risk`` warns before ``target`` is missed (D44).
+
+    Exactly at the target it is what ``at_target`` says. ``source`` "none": this system has no such figure; "attested":
+    only a person can say (D62). ``owner`` is a group of contacts.yaml.
+    """
 
     title: Text
     metric: Text
@@ -44,7 +48,9 @@ class Kpi(Cited):
     better: Literal["higher", "lower", "neither"]
     target: Number | None = None
     at_risk: Number | None = None
-    source: Literal["measured", "attested"]
+    at_target: Literal["met", "missed"] = "missed"
+    source: Literal["measured", "attested", "none"]
+    owner: Text
     procedures: Texts
 
     @model_validator(mode="after")

@@ -251,6 +251,18 @@ def _owners(sections: Sections) -> Iterator[Fault]:
         yield from _nowhere("capacity", ("report", "to", index), name, groups, "the groups of contacts.yaml")
 
 
+def _kpis(sections: Sections) -> Iterator[Fault]:
+    groups = sections["contacts"].groups
+    for name, kpi in sections["kpis"].items():
+        yield from _nowhere("kpis", (name, "owner"), kpi.owner, groups, "the groups of contacts.yaml")
+
+
+def _performance(sections: Sections) -> Iterator[Fault]:
+    groups = sections["contacts"].groups
+    for index, name in enumerate(sections["performance"].report.to):
+        yield from _nowhere("performance", ("report", "to", index), name, groups, "the groups of contacts.yaml")
+
+
 def _country(sections: Sections) -> Iterator[Fault]:
     calendar = sections["business_calendar"]
     if not country_known(calendar.country):
@@ -283,4 +295,6 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Sections], Iterator[Fault]]], ...
     (("maintenance", "morning"), _cache),
     (("capacity", "procedures", "thresholds"), _resources),
     (("capacity", "contacts"), _owners),
+    (("kpis", "contacts"), _kpis),
+    (("performance", "contacts"), _performance),
 )

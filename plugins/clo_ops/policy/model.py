@@ -25,6 +25,7 @@ from clo_ops.policy.morning import (
     Trend,
     WebSocket,
 )
+from clo_ops.policy.performance import Performance
 from clo_ops.policy.recovery import Recovery
 from clo_ops.policy.retention import Retention
 from clo_ops.policy.severities import Contacts, Ladders, Severities, Vendors
@@ -59,6 +60,7 @@ class Policy(Model):
     controls: Controls
     alerting: Alerting
     capacity: Capacity
+    performance: Performance
 
     @property
     def night(self) -> Night:
