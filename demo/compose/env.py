@@ -56,7 +56,7 @@ def settings(*, demo: bool) -> dict[str, str]:
 
 
 def demo_settings() -> dict[str, str]:
-    roles = ("DB", "APP", "READER", "BACKUP", "MAINTAINER", "RETENTION", "PROBE")
+    roles = ("DB", "APP", "READER", "BACKUP", "MAINTAINER", "RETENTION", "ACCOUNTS", "PROBE")
     return {f"CLO_{role}_PASSWORD": _word() for role in roles} | {
         "CLO_PROBE_TOTP_SECRET": base64.b32encode(secrets.token_bytes(20)).decode(),
         "CLO_OPS_MODE": "demo",
@@ -81,6 +81,7 @@ def demo_connections(values: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         | {"login": "clo_ops_maintainer", "password": values["CLO_MAINTAINER_PASSWORD"]},
         "clo_postgres_retention": postgres
         | {"login": "clo_ops_retention", "password": values["CLO_RETENTION_PASSWORD"]},
+        "clo_postgres_accounts": postgres | {"login": "clo_ops_accounts", "password": values["CLO_ACCOUNTS_PASSWORD"]},
         "clo_redis": {"conn_type": "redis", "host": "redis", "port": 6379, "password": values["REDIS_PASSWORD"]},
         "clo_redis_maintenance": {
             "conn_type": "redis",

@@ -26,6 +26,7 @@ PASSWORDS = {
     "clo_backup": "CLO_BACKUP_PASSWORD",
     "clo_ops_maintainer": "CLO_MAINTAINER_PASSWORD",
     "clo_ops_retention": "CLO_RETENTION_PASSWORD",
+    "clo_ops_accounts": "CLO_ACCOUNTS_PASSWORD",
 }
 
 

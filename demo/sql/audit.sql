@@ -189,3 +189,43 @@ BEGIN ATOMIC
            AND NOT (seen.id = seen.moved_id + 1 AND seen.prev_hash = seen.moved_hash))
     ORDER BY seen.id;
 END;
+
+-- Disables one account on somebody's approval, and says so as a row of the chain in the same transaction. Asked again it
+-- changes nothing. A service account is not disabled, nor the last account that can administer the system.
+CREATE FUNCTION account_disable(
+    username text, approved_by text, work text, OUT was_disabled boolean, OUT is_disabled boolean
+) LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    account record;
+BEGIN
+    IF NOT pg_has_role(session_user, 'clo_ops_accounts', 'member') THEN
+        RAISE insufficient_privilege USING MESSAGE = format('%s may not disable accounts', session_user);
+    END IF;
+    IF account_disable.approved_by = '' OR account_disable.approved_by = account_disable.username THEN
+        RAISE EXCEPTION 'account % is disabled only on the approval of somebody else', account_disable.username;
+    END IF;
+    -- One at a time: two administrators must not go together.
+    PERFORM pg_advisory_xact_lock(hashtext('account_disable'));
+    SELECT u.user_id, u.disabled, u.is_service INTO account FROM app_users AS u
+    WHERE u.username = account_disable.username FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no account %', account_disable.username;
+    END IF;
+    was_disabled := account.disabled;
+    is_disabled := true;
+    IF was_disabled THEN
+        RETURN;
+    END IF;
+    IF account.is_service THEN
+        RAISE EXCEPTION 'account % is a service account', account_disable.username;
+    END IF;
+    IF NOT EXISTS (SELECT FROM app_users AS u JOIN app_user_roles AS g USING (user_id) JOIN app_roles AS r USING (role_id)
+                   WHERE r.role_name = 'admin' AND NOT u.disabled AND NOT u.is_service
+                     AND u.user_id <> account.user_id) THEN
+        RAISE EXCEPTION 'account % is the last that can administer the system', account_disable.username;
+    END IF;
+    UPDATE app_users AS u SET disabled = true, updated_at = now() WHERE u.user_id = account.user_id;
+    PERFORM audit_write(session_user::text, 'account_disabled', 'user', account_disable.username, jsonb_build_object(
+        'reason', 'not used', 'approved_by', account_disable.approved_by, 'work', account_disable.work));
+END
+$$;

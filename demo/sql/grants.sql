@@ -9,7 +9,7 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON SEQUENCES TO clo_ops_r
 
 -- The reader has no business with anybody's password hash or TOTP secret.
 REVOKE SELECT ON app_users FROM clo_ops_reader;
-GRANT SELECT (user_id, username, full_name, email, totp_last_step, last_login_at, is_service, disabled, locked_until,
+GRANT SELECT (user_id, username, full_name, email, mfa_enabled, totp_last_step, last_login_at, is_service, disabled, locked_until,
               created_at, updated_at) ON app_users TO clo_ops_reader;
 
 -- Audit rows are written and read, not changed, not even by the application that owns them.
@@ -29,3 +29,9 @@ GRANT INSERT ON backup_canary TO clo_backup;
 -- long as audit rows, and go on two approvals only.
 GRANT SELECT, DELETE ON login_attempts, app_sessions, security_events TO clo_ops_retention;
 GRANT SELECT ON permission_changes, configuration_changes TO clo_ops_retention;
+
+-- M1-02: what disables an account somebody approved. It reads nothing and writes nothing by itself: one function, which
+-- refuses what must not be disabled and leaves an audit row.
+GRANT USAGE ON SCHEMA public TO clo_ops_accounts;
+REVOKE EXECUTE ON FUNCTION account_disable(text, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION account_disable(text, text, text) TO clo_ops_accounts;

@@ -5,7 +5,8 @@ DO $$
 DECLARE
     wanted text;
 BEGIN
-    FOREACH wanted IN ARRAY ARRAY['clo_app', 'clo_ops_reader', 'clo_backup', 'clo_ops_maintainer', 'clo_ops_retention'] LOOP
+    FOREACH wanted IN ARRAY ARRAY['clo_app', 'clo_ops_reader', 'clo_backup', 'clo_ops_maintainer', 'clo_ops_retention',
+                                 'clo_ops_accounts'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = wanted) THEN
             EXECUTE format('CREATE ROLE %I', wanted);
         END IF;
@@ -30,3 +31,4 @@ GRANT clo_app, pg_monitor TO clo_ops_maintainer;
 ALTER ROLE clo_ops_maintainer CONNECTION LIMIT 10;
 GRANT pg_monitor TO clo_ops_retention;
 ALTER ROLE clo_ops_retention CONNECTION LIMIT 10;
+ALTER ROLE clo_ops_accounts CONNECTION LIMIT 2;

@@ -583,6 +583,8 @@ CREATE TABLE app_users (
     email          text NOT NULL,
     password_hash  text NOT NULL DEFAULT '!',
     totp_secret    text,
+    -- What a review may see of the second factor: whether there is one.
+    mfa_enabled    boolean NOT NULL GENERATED ALWAYS AS (totp_secret IS NOT NULL) STORED,
     totp_last_step bigint,
     last_login_at  timestamptz,
     is_service     boolean NOT NULL DEFAULT false,

@@ -112,6 +112,7 @@ def connections(
         "clo_backup_source": postgres_connection(cluster, DATABASE, "clo_backup"),
         "clo_postgres_maintenance": postgres_connection(cluster, DATABASE, "clo_ops_maintainer"),
         "clo_postgres_retention": postgres_connection(cluster, DATABASE, "clo_ops_retention"),
+        "clo_postgres_accounts": postgres_connection(cluster, DATABASE, "clo_ops_accounts"),
         "clo_host_app1": {
             "conn_type": "generic",
             "extra": json.dumps({"transport": "local", "logs": str(state / "logs")}),

@@ -14,7 +14,7 @@ DATABASE = "clo"
 BACKUP_DAYS = 7
 PAST_MORNINGS = 35
 PROBE = "clo-ops-probe"
-ROLES = ("clo_app", "clo_ops_reader", "clo_backup", "clo_ops_maintainer", "clo_ops_retention")
+ROLES = ("clo_app", "clo_ops_reader", "clo_backup", "clo_ops_maintainer", "clo_ops_retention", "clo_ops_accounts")
 
 Say = Callable[[str], None]
 

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 SQL = Path(__file__).resolve().parent.parent / "sql"
-ROLES = ("clo_app", "clo_ops_reader", "clo_backup", "clo_ops_maintainer", "clo_ops_retention")
+ROLES = ("clo_app", "clo_ops_reader", "clo_backup", "clo_ops_maintainer", "clo_ops_retention", "clo_ops_accounts")
 CHUNK = 1 << 16
 # What is drawn anew at each build, or is the wall clock's.
 NOT_REPRODUCED = {

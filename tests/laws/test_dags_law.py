@@ -24,6 +24,7 @@ DAG_IDS = {
     "incident_response",
     "log_management",
     "maintenance",
+    "monthly_week1_security_audit",
     "monthly_week3_dr_test",
     "reports_and_support",
     "weekly_friday_compliance",

@@ -1,5 +1,5 @@
 -- purpose: roles, memberships, grants and default privileges of the server and this database, one line each
--- procedure: WM-08
+-- procedure: WM-08, M1-01
 -- columns: key text, value text
 -- privilege: none
 -- access: read-only

@@ -170,6 +170,14 @@ class Connections:
         return self._postgres("clo_postgres_retention")
 
     @cached_property
+    def accounts(self) -> PostgresTarget | None:
+        """The database as what disables accounts sees it; without the connection nothing is ever disabled."""
+        try:
+            return self._postgres("clo_postgres_accounts")
+        except ConfigurationError:
+            return None
+
+    @cached_property
     def docker(self) -> DockerTarget | None:
         """The Docker engine of the drills; without the connection that of recovery.yaml, which is no error."""
         try:

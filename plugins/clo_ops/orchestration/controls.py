@@ -1,7 +1,7 @@
 """Controls asked, read, judged and proven: each leaves one finding, and evidence that can be performed again.
 
-Monday's security review (WM-06 .. WM-09) and Friday's compliance (WF-01 .. WF-08) are the controls of controls.yaml
-that name the procedure.
+Monday's security review (WM-06 .. WM-09), Friday's compliance (WF-01 .. WF-08) and much of the month's security audit
+(M1-01 .. M1-06) are the controls of controls.yaml that name the procedure.
 """
 
 from __future__ import annotations
@@ -31,8 +31,21 @@ FORMAT = 1
 def assess(run: Run, procedure: str) -> list[Finding]:
     """One finding for each control of the procedure; what could not be asked is unknown and hides no other."""
     controls = run.policy.controls.of(procedure)
-    values = {one.id: values_of(run, one) for one in controls}
-    answers = _asked(run, controls, values)
+    return judged(run, controls, asked(run, controls))
+
+
+def lent(run: Run, procedure: str, *controls: str) -> tuple[Control, ...]:
+    """Controls of other procedures, by id, asked for this one as well: same question, same exceptions, own past."""
+    return tuple(run.policy.controls[name].model_copy(update={"procedure": procedure}) for name in controls)
+
+
+def asked(run: Run, controls: tuple[Control, ...]) -> dict[str, Outcome]:
+    """The answer of each control, or the reason why there is none, by id; questions of SQL to one snapshot."""
+    return _asked(run, controls, {one.id: values_of(run, one) for one in controls})
+
+
+def judged(run: Run, controls: tuple[Control, ...], answers: Mapping[str, Outcome]) -> list[Finding]:
+    """One finding for each control, with its evidence."""
     return [_finding(run, one, answers.get(one.id)) for one in controls]
 
 
@@ -68,7 +81,6 @@ def _since_the_last(run: Run) -> timedelta:
 
 
 def _asked(run: Run, controls: tuple[Control, ...], values: Mapping[str, Mapping[str, Any]]) -> dict[str, Outcome]:
-    """The answer of each control, or the reason why there is none, by id."""
     from clo_ops.probes.performing import key_of, perform_all
 
     queries = {one.id: (one.query, values[one.id]) for one in controls if one.query}
@@ -104,6 +116,13 @@ def _files(run: Run, values: Mapping[str, Any]) -> Performed:
     return file_modes(hosts, values)
 
 
+def _administrators(run: Run, values: Mapping[str, Any]) -> Performed:
+    from clo_ops.probes.host_administrators import host_administrators
+
+    hosts = {one.name: run.connections.host(one.name, one.connection) for one in run.policy.hosts}
+    return host_administrators(hosts, values)
+
+
 def _reviews(run: Run, values: Mapping[str, Any]) -> Performed:
     from clo_ops.orchestration.reviews import reviews_done
 
@@ -120,6 +139,7 @@ PROBES: dict[str, Callable[[Run, Mapping[str, Any]], Performed]] = {
     "redis access": _redis,
     "known passwords": _passwords,
     "file modes": _files,
+    "host administrators": _administrators,
     "reviews on record": _reviews,
     "audit chain": _chain,
 }
@@ -151,8 +171,10 @@ def _earlier(run: Run, control: Control, answer: Performed) -> Earlier:
     if control.judge not in WITH_A_PAST:
         return Earlier()
     system = f"{answer.identity['system_identifier']}/{answer.identity['database']}"
-    before = run.ledger.earlier_state(control.id, system, run.at, run.ledger_run)
-    run.ledger.record_state(run.ledger_run, control.id, system, datetime.now(UTC), as_state(answer.rows))
+    own = run.policy.controls[control.id].procedure == control.procedure
+    kind = control.id if own else f"{control.id} {control.procedure}"
+    before = run.ledger.earlier_state(kind, system, run.at, run.ledger_run)
+    run.ledger.record_state(run.ledger_run, kind, system, datetime.now(UTC), as_state(answer.rows))
     return Earlier(before.content, f"{before.taken_at:%Y-%m-%d %H:%M} UTC") if before else Earlier()
 
 

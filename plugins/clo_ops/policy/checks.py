@@ -263,6 +263,12 @@ def _performance(sections: Sections) -> Iterator[Fault]:
         yield from _nowhere("performance", ("report", "to", index), name, groups, "the groups of contacts.yaml")
 
 
+def _audit(sections: Sections) -> Iterator[Fault]:
+    groups = sections["contacts"].groups
+    for index, name in enumerate(sections["audit"].to):
+        yield from _nowhere("audit", ("to", index), name, groups, "the groups of contacts.yaml")
+
+
 def _country(sections: Sections) -> Iterator[Fault]:
     calendar = sections["business_calendar"]
     if not country_known(calendar.country):
@@ -295,6 +301,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Sections], Iterator[Fault]]], ...
     (("maintenance", "morning"), _cache),
     (("capacity", "procedures", "thresholds"), _resources),
     (("capacity", "contacts"), _owners),
+    (("audit", "contacts"), _audit),
     (("kpis", "contacts"), _kpis),
     (("performance", "contacts"), _performance),
 )

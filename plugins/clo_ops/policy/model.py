@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from clo_ops.policy.alerting import Alerting
+from clo_ops.policy.audit import Audit
 from clo_ops.policy.base import Model
 from clo_ops.policy.cadences import BusinessCalendar, Cadences, Windows
 from clo_ops.policy.capacity import Capacity
@@ -59,6 +60,7 @@ class Policy(Model):
     logs: Logs
     controls: Controls
     alerting: Alerting
+    audit: Audit
     capacity: Capacity
     performance: Performance
 

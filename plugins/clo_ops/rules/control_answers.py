@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from clo_ops.findings.performed import Judged, Performed, Row
-from clo_ops.rules import data_use, login_attacks, logins, states
+from clo_ops.rules import accounts, data_use, login_attacks, logins, states
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,10 @@ JUDGES: dict[str, Reader] = {
     "stuffing": _of_rows(login_attacks.stuffing),
     "settings": lambda one, _: states.settings(one.rows, one.parameters["settings"]),
     "own habit": lambda one, _: data_use.habits(one.rows, one.parameters, str(one.parameters["since"])),
+    "counted": _of_rows(accounts.counted),
+    "second factor": _of_rows(accounts.second_factor),
+    "inactive": _of_rows(accounts.inactive),
+    "privileged use": _of_rows(accounts.privileged_use),
     "changed": lambda one, before: states.changed(one.rows, before.state, before.at),
     "changed and noted": lambda one, before: states.noted(one.rows, before.state, before.at),
 }

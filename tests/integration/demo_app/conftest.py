@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[3]
 SQL = ROOT / "demo" / "sql"
 HERE = Path(__file__).parent
 INTERVAL = 5
-ROLES = ("clo_app", "clo_ops_reader", "clo_backup", "clo_ops_maintainer", "clo_ops_retention")
+ROLES = ("clo_app", "clo_ops_reader", "clo_backup", "clo_ops_maintainer", "clo_ops_retention", "clo_ops_accounts")
 # The cheapest parameters argon2 takes: a test makes dozens of users.
 HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 

@@ -17,6 +17,7 @@ import pytest
 
 from clo_ops.findings import ConfigurationError, Finding, Status
 from clo_ops.ledger import Ledger
+from clo_ops.orchestration import access_audit, inactive_accounts
 from clo_ops.orchestration.connections import Connections
 from clo_ops.orchestration.controls import assess
 from clo_ops.orchestration.recording import carry_out
@@ -30,7 +31,15 @@ from demo.switches import switch_off_all
 from demo.world import build, prepare
 from demo.world.database import ROLES
 
-MONDAY, FRIDAY = "weekly_monday_maintenance", "weekly_friday_compliance"
+PAGES = {"WM": "weekly_monday_maintenance", "WF": "weekly_friday_compliance", "M1": "monthly_week1_security_audit"}
+# What asks more than the controls of its own name.
+OF_THE_MONTH = {
+    "M1-01": access_audit.accounts,
+    "M1-02": inactive_accounts.inactive,
+    "M1-03": access_audit.roles,
+    "M1-04": access_audit.privileges,
+    "M1-06": access_audit.configuration,
+}
 _numbers = count(1)
 
 
@@ -53,7 +62,7 @@ class Site:
 
     @contextmanager
     def run(self, procedure: str, at: datetime | None = None) -> Iterator[Run]:
-        dag = MONDAY if procedure.startswith("WM") else FRIDAY
+        dag = PAGES[procedure[:2]]
         at = at or self.at + timedelta(seconds=next(_numbers))
         name = f"test__{next(_numbers)}"
         key = self.ledger.open_run(dag, name, at, "")
@@ -63,7 +72,7 @@ class Site:
     def judged(self, procedure: str, at: datetime | None = None) -> list[Finding]:
         """What the procedure finds, on record as the task would leave it."""
         with self.run(procedure, at) as run:
-            return carry_out(run, [procedure], lambda one: assess(one, procedure))
+            return carry_out(run, [procedure], OF_THE_MONTH.get(procedure, lambda one: assess(one, procedure)))
 
     def broken(self, *procedures: str) -> dict[str, str]:
         """Controls that are neither passed nor told to be not assessed, with what they say."""
@@ -74,6 +83,7 @@ class Site:
     def _connection(self, conn_id: str) -> Plain:
         known = {
             "clo_postgres": postgres_connection(self.cluster, self.name, "clo_ops_reader"),
+            "clo_postgres_accounts": postgres_connection(self.cluster, self.name, "clo_ops_accounts"),
             "clo_redis": {"host": "127.0.0.1", "port": self.redis.port, "password": self.redis.password},
             "clo_api": {"host": "http://127.0.0.1:1", "login": self.account, "password": "none"},
             "clo_archive": {"extra": json.dumps({"url": f"file://{self.state / 'archive'}"})},

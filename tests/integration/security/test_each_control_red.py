@@ -120,8 +120,10 @@ def break_it(site, statement):
             connection.execute(one)
 
 
-@pytest.mark.parametrize("procedure", ["WM-06", "WM-07", "WM-08", *(f"WF-0{n}" for n in (1, 2, 3, 4, 5, 6, 8)),
-                                       *(f"M1-0{n}" for n in (1, 2, 3, 4))])
+@pytest.mark.parametrize(
+    "procedure",
+    ["WM-06", "WM-07", "WM-08", *(f"WF-0{n}" for n in (1, 2, 3, 4, 5, 6, 8)), *(f"M1-0{n}" for n in (1, 2, 3, 4))],
+)
 def test_each_control_sees_what_it_is_there_for_and_names_it(copy, procedure):
     expected = {one.id: BROKEN[one.id] for one in copy.policy.controls.of(procedure) if one.id in BROKEN}
     for statement, _ in expected.values():

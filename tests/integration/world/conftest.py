@@ -16,7 +16,7 @@ from demo.stack.postgres import Cluster
 from demo.world import Built, build, prepare
 
 AT = datetime(2026, 11, 23, 7, tzinfo=UTC)
-ROLES = ("clo_app", "clo_ops_reader", "clo_backup", "clo_ops_maintainer", "clo_ops_retention")
+ROLES = ("clo_app", "clo_ops_reader", "clo_backup", "clo_ops_maintainer", "clo_ops_retention", "clo_ops_accounts")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,73 @@
+"""# Security audit: an Airflow DAG for the first week of the month
+
+**Manual section:** Monthly Operations / First Week: Security Audit (L159-L178), procedures M1-01 to M1-09.
+
+**What it does:** puts every account and permission before their owners, with last use and second factor; names accounts
+nobody uses, roles that conflict, what belongs to nobody, who used a privilege and what for, and how the configuration
+drifted since the last audit. Evidence for each control is kept and can be asked for again.
+
+**Nothing is disabled by itself.** Inactive accounts are a list. Where `audit.yaml` (accounts.disable) or the form of a
+run by hand says so, somebody of the policy's `approvals` is asked in Required Actions, never the one who asked; the
+approval holds for that list by its hash, and an account that was used meanwhile is left alone.
+
+**Done by:** 6 hours after it starts, at 10:00 UTC on the first Monday of each month.
+
+**What a failure means:** a red task found an account, a role, a privilege or a setting that should not be, and names
+it; or it could not ask, and says whom. What was not looked at is never green.
+
+**First thing to do:** open the summary's log and follow the first action of the topmost red finding; the lists are the
+evidence of each task. docs/security-audit.md explains every part.
+
+**Safe to re-run:** yes, whole or any task: it reads only, but for accounts whose list was approved; those that are on
+record as disabled in this run are not disabled again.
+"""
+
+from clo_ops.findings import Finding
+from clo_ops.orchestration import access_audit, audit_tasks
+from clo_ops.orchestration import inactive_accounts as unused
+from clo_ops.orchestration.blueprint import manual_page, one_after_another, section
+from clo_ops.orchestration.procedure import BOUNDS, procedure
+from clo_ops.orchestration.run import Run
+
+# Somebody who may not approve may click again and again: each answer is one try.
+ASKING = {**BOUNDS, "retries": 10}
+
+
+@manual_page(params=audit_tasks.form())
+def monthly_week1_security_audit() -> None:
+    with section("User Access Audit"):
+
+        @procedure("M1-01")
+        def accounts(run: Run) -> list[Finding]:
+            """Every account with its roles, last login and second factor; every role and grant of PostgreSQL."""
+            return access_audit.accounts(run)
+
+        asked = audit_tasks.ListOperator(task_id="list_for_disabling", doc_md=audit_tasks.LIST_PAGE, **BOUNDS)
+        approved = audit_tasks.ApprovalOperator(task_id="who_approves", **ASKING)
+
+        @procedure("M1-02")
+        def inactive_accounts(run: Run) -> list[Finding]:
+            """Accounts unused for longer than the limit; disabled only where this very list was approved."""
+            return unused.inactive(run)
+
+        @procedure("M1-03")
+        def role_assignments(run: Run) -> list[Finding]:
+            """Roles nobody may hold together, accounts and roles without their place, shared accounts."""
+            return access_audit.roles(run)
+
+        @procedure("M1-04")
+        def privileged_access(run: Run) -> list[Finding]:
+            """Who used a privilege, when, what for; superusers of PostgreSQL, administrators of the hosts."""
+            return access_audit.privileges(run)
+
+    with section("System Security Assessment"):
+
+        @procedure("M1-06")
+        def configuration_review(run: Run) -> list[Finding]:
+            """Monday's baseline in full, and what changed since the last audit."""
+            return access_audit.configuration(run)
+
+    # What was asked in vain must not hide what follows: each judges for itself.
+    asked.trigger_rule = approved.trigger_rule = inactive_accounts.trigger_rule = "all_done"
+    accounts >> asked >> approved >> inactive_accounts
+    one_after_another(role_assignments, privileged_access)

@@ -1,0 +1,103 @@
+"""The month's security audit: accounts, vulnerabilities, penetration tests and what came of them (M1-01 .. M1-09)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self, get_args
+
+from pydantic import Field, model_validator
+
+from clo_ops.policy.base import Cited, Flag, Frozen, Positive, Text, Texts, unique
+from clo_ops.policy.units import CalendarPeriod, Duration, refuse
+
+Rating = Literal["critical", "high", "medium", "low"]
+RATINGS: tuple[Rating, ...] = get_args(Rating)
+ItemKind = Literal["recommendation", "policy", "monitoring", "training"]
+
+
+class Accounts(Cited):
+    """Who lets inactive accounts be disabled (M1-02); which are inactive says the control IAM-06.
+
+    ``disable``: whether a run on schedule asks for the approval; a run by hand asks where its form says so.
+    """
+
+    disable: Flag
+    approver: Literal["manager", "system administrator"]
+    at_most: Positive
+
+
+class PythonScan(Cited):
+    """Whom is asked about Python packages: the base URL of a service that speaks the OSV protocol."""
+
+    source: Text
+    within: Duration
+
+
+class HostScan(Cited):
+    """A host whose package lists are older knows nothing of what was mended since."""
+
+    lists_not_older_than: Duration
+
+
+class Vulnerabilities(Cited):
+    """``fails``: ratings that turn M1-05 red; the others warn. ``unrated_as``: what one without counts as."""
+
+    python: PythonScan
+    hosts: HostScan
+    fails: Annotated[tuple[Rating, ...], Field(min_length=1)]
+    unrated_as: Rating
+
+
+class PenetrationTests(Cited):
+    """Reports to take in (SARIF or CSV; any fsspec URL), who looks after what they found, and by when."""
+
+    reports: Texts = ()
+    largest: Positive
+    owner: Text
+    due: Annotated[Mapping[Rating, Duration], *Frozen]
+
+    @model_validator(mode="after")
+    def _each_has_a_date(self) -> Self:
+        if missing := [one for one in RATINGS if one not in self.due]:
+            raise refuse(", ".join(self.due), f"a time for each of {', '.join(RATINGS)}", f"add {', '.join(missing)}")
+        return self
+
+
+class Gaps(Cited):
+    """How many audits back the trend of a control goes, and by when a gap is to be closed."""
+
+    months: Positive
+    close_within: Duration
+
+
+class Duty(Cited):
+    """A standing duty of the programme: every so often an action with an owner, done in time and proven by a person."""
+
+    title: Text
+    kind: ItemKind
+    owner: Text
+    every: CalendarPeriod
+    within: Duration
+
+
+class Programme(Cited):
+    """What is done about security however the findings stand, and when an overdue action becomes grave."""
+
+    duties: tuple[Duty, ...] = ()
+    grave_after: Duration
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Self:
+        unique([one.title for one in self.duties], "titles")
+        return self
+
+
+class Audit(Cited):
+    """audit.yaml."""
+
+    accounts: Accounts
+    vulnerabilities: Vulnerabilities
+    penetration_tests: PenetrationTests
+    gaps: Gaps
+    programme: Programme
+    to: Annotated[Texts, Field(min_length=1)]
