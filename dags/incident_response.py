@@ -3,9 +3,9 @@
 **Manual section:** Emergency Procedures (L233-L306) and Support Structure, 24/7 On-Call Schedule (L452-L456),
 procedures IR-01 to IR-10.
 
-**What it does:** starts by itself within seconds of an incident (an event of the watch), or by hand from a form. It
-gathers diagnostics at once, asks for a person in Required Actions, waits without a worker until the incident is over
-and has stayed quiet, asks the checks that failed again, judges how it was handled, and keeps the record for the
+**What it does:** one run for each incident. It starts by itself within seconds (an event of the watch), or by hand from
+a form. It gathers diagnostics at once, asks for a person in Required Actions, waits without a worker until the incident
+is over and has stayed quiet, asks the checks that failed again, judges how it was handled, and keeps the record for the
 review. People are told by the incident desk, ladders and cadences included, whether this DAG runs or not.
 
 **Done by:** as long as the incident takes, at most 10 days; the incident's own clocks (15 minutes to 5 business days)
@@ -17,7 +17,8 @@ mail not delivered, the check still red. Nobody answering decides nothing: the l
 **First thing to do:** open the incident's page (in the task Who takes it, or in the mail) and take it.
 
 **Safe to re-run:** yes, any task: what was told stays told once, and a person's answer is asked for only where the
-incident still waits for it. A second run started by hand for the same incident takes it over from the first.
+incident still waits for it. A second run started by hand for the same incident takes it over from the first. A run
+that finds its incident in the hands of another skips its steps and says so.
 """
 
 from clo_ops.orchestration import asked_again, diagnosis, response, review, taking_up
@@ -26,23 +27,25 @@ from clo_ops.orchestration.blueprint import manual_page, one_after_another, sect
 from clo_ops.orchestration.procedure import BOUNDS, procedure
 from clo_ops.orchestration.watch_trigger import incidents_asset
 
-# Incidents come as they come, and each run lasts as long as its own.
-AT_ONCE = 32
+# Incidents come as they come, and each run lasts as long as its own; hardly any of that time it holds a worker.
+AT_ONCE = 100
+# Diagnostics ask the system that is in trouble: a storm of incidents must not ask it a hundred times at once.
+DIAGNOSES_AT_ONCE = 4
 
 
 @manual_page(params=taking_up.form(), mail="when red", max_active_runs=AT_ONCE, schedule=incidents_asset())
 def incident_response() -> None:
     with section("Immediate Actions"):
-        taken_up = taking_up.TakeUpOperator(task_id="incidents_taken_up", doc_md=taking_up.TAKE_UP_PAGE, **BOUNDS)
+        taken_up = taking_up.TakeUpOperator(task_id="incident_taken_up", doc_md=taking_up.TAKE_UP_PAGE, **BOUNDS)
         classified = procedure("IR-01")(response.severity_and_clocks)
         on_call = procedure("IR-09")(response.on_call_now)
         immediate = procedure("IR-05")(response.acted_at_once)
 
     with section("Initial Investigation"):
-        gathered = procedure("IR-06")(diagnosis.gather)
+        gathered = procedure("IR-06", max_active_tis_per_dag=DIAGNOSES_AT_ONCE)(diagnosis.gather)
 
     with section("A Person"):
-        asked = tasks.a_person(taken_up.output)
+        taken, restored, over = tasks.questions()
         quiet = tasks.StableOperator(task_id="quiet_since", doc_md=tasks.STABLE_PAGE, **BOUNDS)
 
     with section("Resolution Phase"):
@@ -57,10 +60,6 @@ def incident_response() -> None:
     with section("Recovery Phase"):
         reviewed = procedure("IR-08")(review.reviewed)
 
-    taken_up >> [classified, on_call, immediate, gathered]
-    asked >> quiet
+    taken_up >> [classified, on_call, immediate, gathered, taken]
     judged = [resolved, notified, escalated, updated, delivered]
-    for one in (quiet, *judged):
-        one.trigger_rule = "all_done"
-    quiet >> judged
-    one_after_another(judged, reviewed)
+    one_after_another(taken, restored, over, quiet, judged, reviewed)

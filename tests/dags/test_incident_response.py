@@ -17,7 +17,10 @@ from typing import Any
 
 import pytest
 
-from clo_ops.findings import Status
+from clo_ops.escalation.desk import Desk
+from clo_ops.escalation.sighting import Sighting
+from clo_ops.findings import Severity, Status
+from clo_ops.policy import load_policy
 from demo import switches
 from demo.stack import control
 from demo.stack.airflow_api import AirflowSaid
@@ -124,9 +127,16 @@ def kinds(stack, number):
 def test_the_breach_is_one_incident_and_starts_its_run_at_once(stack, incident, run_id):
     assert run_id.startswith("asset_triggered__")
     assert row(stack, incident).severity == "P2"
-    done = ("incidents_taken_up", "severity_and_clocks", "acted_at_once", "on_call_now", "gather")
-    stack.until(lambda: all(stack.api.tasks(DAG, run_id)[one] == "success" for one in done), "the first tasks")
+    for procedure in ("IR-01", "IR-05", "IR-09", "IR-06"):
+        (found, *more) = stack.until(lambda one=procedure: judged(stack, run_id, one), f"{procedure} on record")
+        assert not [one for one in (found, *more) if one.status in (Status.FAIL, Status.UNKNOWN)], (found, more)
     assert kinds(stack, incident).count("diagnosed") == 2, "what was seen, and the diagnostics gathered"
+
+
+def judged(stack, run_id, procedure):
+    """What a procedure that has come to its end found."""
+    mine = [one for one in stack.findings(DAG, run_id) if one.procedure == procedure]
+    return [] if any(one.name == "not finished" for one in mine) else mine
 
 
 def test_waiting_for_a_person_holds_no_worker(stack, run_id):
@@ -205,7 +215,7 @@ def test_taken_elsewhere_the_question_ends_by_itself_and_the_next_is_asked(stack
 
 def test_required_actions_of_airflow_count_as_well_also_when_the_worker_dies_of_it(stack, run_id, incident):
     """The answer's own try is killed before it can act: the next one finds the answer and asks nobody again."""
-    task = f"/api/v2/dags/{DAG}/dagRuns/{urllib.parse.quote(run_id)}/taskInstances/service_restored/0"
+    task = f"/api/v2/dags/{DAG}/dagRuns/{urllib.parse.quote(run_id)}/taskInstances/service_restored/-1"
     answer = {"chosen_options": ["Service restored"], "params_input": {"note": "worker <restarted>", "severity": "P3"}}
     stack.until(lambda: asked(stack, task), "a question that can be answered")
     with stack.ledger() as ledger, ledger.transaction():
@@ -274,3 +284,50 @@ def test_what_is_still_to_be_done_is_ticked_off_on_the_incident_s_page(stack, pa
 def actions(stack, incident):
     with stack.ledger() as ledger:
         return ledger.actions(incident)
+
+
+@pytest.fixture
+def several(stack):
+    """Three incidents that open at one instant; their runs end with the test."""
+    levels, now = (Severity.P2, Severity.P3, Severity.P4), datetime.now(UTC)
+    with stack.ledger() as ledger, ledger.transaction():
+        desk = Desk(ledger, load_policy())
+        seen = [Sighting(f"storm:{level}", level, f"Storm {level}", "AL-03", now, "99 %", "90 %") for level in levels]
+        numbers = [desk.detect(one).id for one in seen]
+    yield numbers
+    for number in numbers:
+        with stack.ledger() as ledger:
+            Desk(ledger, load_policy()).resolve(number, "the test", "over", datetime.now(UTC))
+        if run_id := row(stack, number).dag_run:
+            stack.api._send("PATCH", run_path(run_id), {"state": "success"})
+
+
+def run_path(run_id):
+    return f"/api/v2/dags/{DAG}/dagRuns/{urllib.parse.quote(run_id)}"
+
+
+def test_of_several_at_once_each_gets_a_run_of_its_own(stack, several):
+    """One has the run of the event, unless that took up something worse; the others have runs that it started."""
+    runs = {one: stack.until(lambda one=one: row(stack, one).dag_run, f"the run of {one}") for one in several}
+    assert len(set(runs.values())) == 3
+    started = {one: run_id for one, run_id in runs.items() if not run_id.startswith("asset_triggered__")}
+    assert len(started) >= 2
+    for number, run_id in started.items():
+        assert run_id.startswith(f"incident-{number}-")
+        assert stack.api._send("GET", run_path(run_id))["conf"] == {"incident": number}
+
+
+def test_an_event_of_which_no_incident_is_left_starts_a_run_that_does_nothing_and_says_so(stack):
+    known = stack.api._send("GET", "/api/v2/assets?name_pattern=clo_incidents")
+    newest = f"/api/v2/dags/{DAG}/dagRuns?order_by=-run_after&limit=1"
+    before = stack.api._send("GET", newest)["dag_runs"][0]["dag_run_id"]
+    stack.api._send("POST", "/api/v2/assets/events", {"asset_id": known["assets"][0]["id"]})
+    (run,) = stack.until(
+        lambda: [one for one in stack.api._send("GET", newest)["dag_runs"] if one["dag_run_id"] != before], "its run"
+    )
+    state, tasks = stack.whole_run(DAG, run["dag_run_id"])
+    ran = {one for one, how in tasks.items() if how != "skipped"}
+    assert (state, ran) == ("success", {"incident_taken_up", "mail_operations_centre", "summary"}), tasks
+    said = stack.findings(DAG, run["dag_run_id"])
+    assert {one.procedure for one in said} == {f"IR-{number:02d}" for number in range(1, 11)}
+    assert {one.status for one in said} == {Status.NOT_APPLICABLE}

@@ -110,13 +110,31 @@ class IncidentRecord(Store):
             return _incident(_change(connection, incident, mitigated_at=aware(at)))
 
     def set_incident_run(self, incident: int, dag_run: str) -> IncidentRow:
-        """Which run of the DAG incident_response works on it."""
+        """This run of the DAG incident_response works on it from now on, whichever did before."""
         with self.transaction() as connection:
             return _incident(_change(connection, _held(connection, incident)["id"], dag_run=dag_run))
 
-    def incidents_of_run(self, dag_run: str) -> list[IncidentRow]:
-        """The incidents a run of incident_response works on, most severe first, then oldest."""
-        query = select(TABLE).where(TABLE.c.dag_run == dag_run)
+    def take_up_incident(self, incident: int, dag_run: str) -> IncidentRow | None:
+        """The same where no other run works on it; None where one does, or there is no such incident.
+
+        Of two runs that ask at the same instant one gets it.
+        """
+        free = TABLE.c.dag_run.in_(("", dag_run))
+        statement = update(TABLE).where(TABLE.c.id == incident, free).values(dag_run=dag_run).returning(TABLE)
+        with self.transaction() as connection:
+            row = connection.execute(statement).mappings().one_or_none()
+            return None if row is None else _incident(row)
+
+    def incident_of_run(self, dag_run: str) -> IncidentRow | None:
+        """The incident a run of incident_response works on, None where it has none or another has taken it over."""
+        query = select(TABLE).where(TABLE.c.dag_run == dag_run).order_by(TABLE.c.id)
+        with self.transaction() as connection:
+            row = connection.execute(query.limit(1)).mappings().one_or_none()
+            return None if row is None else _incident(row)
+
+    def incidents_without_a_run(self, incidents: Collection[int]) -> list[IncidentRow]:
+        """Those of these that no run works on, most severe first, then oldest; closed ones too."""
+        query = select(TABLE).where(TABLE.c.id.in_(incidents), TABLE.c.dag_run == "")
         with self.transaction() as connection:
             rows = connection.execute(query.order_by(TABLE.c.severity, TABLE.c.opened_at, TABLE.c.id)).mappings()
             return [_incident(row) for row in rows]

@@ -25,14 +25,13 @@ if TYPE_CHECKING:
 
 def resolution(run: Run) -> list[Finding]:
     """The fix is noted, what failed is green again, and the cause stayed away for the policy's time."""
-    findings: list[Finding] = []
-    for one in of_run(run):
-        if one.open:
-            findings.append(_case(run, one, "resolved", "closed with a reason").failed("open", _still_open(one)))
-            continue
-        findings += [_fix_noted(run, one), judge_restored(one, run.policy)]
-        findings += [*_checked_again(run, one), _stayed_away(run, one)]
-    return findings or [none_left("IR-07")]
+    one = of_run(run)
+    if one is None:
+        return [none_left("IR-07")]
+    if one.open:
+        return [_case(run, one, "resolved", "closed with a reason").failed("open", _still_open(one))]
+    found = [_fix_noted(run, one), judge_restored(one, run.policy)]
+    return [*found, *_checked_again(run, one), _stayed_away(run, one)]
 
 
 def _still_open(incident: IncidentRow) -> str:

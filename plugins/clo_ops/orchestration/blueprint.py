@@ -14,12 +14,12 @@ mail to the operations centre and the summary, which is red when anything was, c
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, overload
 
-from airflow.sdk import DAG, Asset, MultipleCronTriggerTimetable, Param, TaskGroup, TriggerRule
+from airflow.sdk import DAG, Asset, BaseOperator, MultipleCronTriggerTimetable, Param, TaskGroup, TriggerRule
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert
 
@@ -133,10 +133,10 @@ def section(heading: str) -> TaskGroup:
     return TaskGroup(group_id=group_id, group_display_name=heading, prefix_group_id=False)
 
 
-def one_after_another(*steps: ProcedureOperator | list[ProcedureOperator]) -> None:
+def one_after_another(*steps: BaseOperator | Sequence[BaseOperator]) -> None:
     """Each step after the one before it, whether that one was green or red: every procedure of a page runs."""
     for before, after in pairwise(steps):
-        for task in after if isinstance(after, list) else [after]:
+        for task in [after] if isinstance(after, BaseOperator) else after:
             task.trigger_rule = TriggerRule.ALL_DONE
             task.set_upstream(before)
 

@@ -45,14 +45,9 @@ def summarise(run: Run, context: Mapping[str, Any]) -> RunSummary:
 
 
 def _states(run: Run, context: Mapping[str, Any]) -> Mapping[str, str]:
-    """Every task of the run with its state; of a task mapped over several things, the worst of theirs."""
+    """Every task of the run with its state, "None" for one that has none yet."""
     found = context["ti"].get_task_states(dag_id=run.dag_id, run_ids=[run.run_id]).get(run.run_id, {})
-    states: defaultdict[str, str] = defaultdict(lambda: "None")
-    for name, state in found.items():
-        task_id = name if name in context["task"].dag.task_dict else name.rpartition("_")[0]
-        if states[task_id] in ("None", *WELL):
-            states[task_id] = str(state)
-    return states
+    return defaultdict(lambda: "None", {task_id: str(state) for task_id, state in found.items()})
 
 
 class MailOperator(BaseOperator):

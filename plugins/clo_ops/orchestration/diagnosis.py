@@ -26,23 +26,22 @@ def gather(run: Run) -> list[Finding]:
     """Hosts, services, connections, slow statements, Redis, the application's counters, logs: all at once; kept."""
     from clo_ops.ledger.evidence import canonical_json
 
-    incidents = of_run(run)
-    if not incidents:
+    one = of_run(run)
+    if one is None:
         return [none_left("IR-06")]
     began = datetime.now(UTC)
     answers = _all_at_once(_questions(run))
     gathered = {
         "began": began.isoformat(),
         "took_seconds": round((datetime.now(UTC) - began).total_seconds(), 3),
-        "incidents": {str(one.id): _of_incident(run, one) for one in incidents},
+        "incident": {"id": one.id, **_of_incident(run, one)},
         "answers": {name: answer.as_json() for name, answer in answers.items()},
     }
     kept = run.attach(FILE, canonical_json(gathered), "application/json")
     for answer in answers.values():
         run.keep(answer)
-    for one in incidents:
-        _note(run, one, answers, kept)
-    return [found for one in incidents for found in (_judge(run, one, answers), _in_time(run, one))]
+    _note(run, one, answers, kept)
+    return [_judge(run, one, answers), _in_time(run, one)]
 
 
 def _in_time(run: Run, incident: IncidentRow) -> Finding:

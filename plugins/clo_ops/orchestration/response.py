@@ -1,7 +1,7 @@
-"""The procedures of incident_response: what is judged of the incidents a run works on (IR-01 to IR-10, L233-L306).
+"""The procedures of incident_response: what is judged of the incident a run works on (IR-01 to IR-10, L233-L306).
 
-A run works on the incidents the ledger names it for: several alerts at once are one run. What concerns an incident's
-whole life (who was told, the updates, the messages) is judged once it is over.
+A run works on the incident the ledger names it for. What concerns an incident's whole life (who was told, the updates,
+the messages) is judged once it is over.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 OURS = re.compile(r"(failed|late):incident_response(:|$)")
 
 
-def of_run(run: Run) -> list[IncidentRow]:
-    """The incidents this run works on; none where another run has taken them over."""
-    return run.ledger.incidents_of_run(run.run_id)
+def of_run(run: Run) -> IncidentRow | None:
+    """The incident this run works on; None where there was none left for it, or another run has taken it over."""
+    return run.ledger.incident_of_run(run.run_id)
 
 
 def without_a_run(ledger: Ledger, now: datetime) -> list[IncidentRow]:
@@ -38,48 +38,47 @@ def without_a_run(ledger: Ledger, now: datetime) -> list[IncidentRow]:
 
 
 def severity_and_clocks(run: Run) -> list[Finding]:
-    """Each incident has the clocks of its severity, from detection or since its severity was changed."""
-    judged = [rules.judge_clocks(one, clock_began(run, one), run.policy) for one in of_run(run)]
-    return judged or [none_left("IR-01")]
+    """The incident has the clocks of its severity, from detection or since its severity was changed."""
+    one = of_run(run)
+    return [rules.judge_clocks(one, clock_began(run, one), run.policy)] if one else [none_left("IR-01")]
 
 
 def notified(run: Run) -> list[Finding]:
     """Every group the severity names was told in time, while the incident was open."""
-    findings: list[Finding] = []
-    for one in of_run(run):
-        told, began = run.ledger.steps_told(one.id), clock_began(run, one)
-        steps = [
-            rules.Step(f"notice {notice.group}", notice.at, told.get(f"notice {notice.group}"))
-            for notice in notices(one.severity, began, run.policy)
-        ]
-        findings += rules.judge_notices(one, steps, run.policy, until=_until(one), grace=_grace(run))
-    return findings or [none_left("IR-02")]
+    one = of_run(run)
+    if one is None:
+        return [none_left("IR-02")]
+    told, began = run.ledger.steps_told(one.id), clock_began(run, one)
+    steps = [
+        rules.Step(f"notice {notice.group}", notice.at, told.get(f"notice {notice.group}"))
+        for notice in notices(one.severity, began, run.policy)
+    ]
+    return [*rules.judge_notices(one, steps, run.policy, until=_until(one), grace=_grace(run))]
 
 
 def escalated(run: Run) -> list[Finding]:
     """Each rung of both ladders was told once, in order and in its time, until somebody took the incident."""
-    findings: list[Finding] = []
-    for one in of_run(run):
-        steps, events = list(_rungs(run, one)), run.ledger.timeline(one.id)
-        findings += rules.judge_ladder(one, steps, events, run.policy, until=_until(one), grace=_grace(run))
-    return findings or [none_left("IR-03")]
+    one = of_run(run)
+    if one is None:
+        return [none_left("IR-03")]
+    steps, events = list(_rungs(run, one)), run.ledger.timeline(one.id)
+    return [*rules.judge_ladder(one, steps, events, run.policy, until=_until(one), grace=_grace(run))]
 
 
 def kept_up_to_date(run: Run) -> list[Finding]:
     """Updates came at the severity's cadence; each overdue one is counted."""
-    judged = [
-        rules.judge_updates(one, run.ledger.timeline(one.id), run.policy, until=datetime.now(UTC), grace=_grace(run))
-        for one in of_run(run)
-    ]
-    return judged or [none_left("IR-04")]
+    one, now = of_run(run), datetime.now(UTC)
+    if one is None:
+        return [none_left("IR-04")]
+    return [rules.judge_updates(one, run.ledger.timeline(one.id), run.policy, until=now, grace=_grace(run))]
 
 
 def acted_at_once(run: Run) -> list[Finding]:
     """Team called, scope noted and start time on record within the manual's quarter of an hour."""
-    findings: list[Finding] = []
-    for one in of_run(run):
-        findings += rules.judge_immediate(one, run.ledger.timeline(one.id), run.policy, at=datetime.now(UTC))
-    return findings or [none_left("IR-05")]
+    one, now = of_run(run), datetime.now(UTC)
+    if one is None:
+        return [none_left("IR-05")]
+    return [*rules.judge_immediate(one, run.ledger.timeline(one.id), run.policy, at=now)]
 
 
 def on_call_now(run: Run) -> list[Finding]:
@@ -88,14 +87,14 @@ def on_call_now(run: Run) -> list[Finding]:
 
 
 def nothing_lost(run: Run) -> list[Finding]:
-    """Every message of these incidents reached everybody; what still waits is sent first."""
+    """Every message of the incident reached everybody; what still waits is sent first."""
     from clo_ops.escalation.outbox import deliver
 
     deliver(run.ledger, run.connections.smtp, datetime.now(UTC))
-    findings: list[Finding] = []
-    for one in of_run(run):
-        findings += rules.judge_messages(one, run.ledger.incident_messages(one.id), run.policy)
-    return findings or [none_left("IR-10")]
+    one = of_run(run)
+    if one is None:
+        return [none_left("IR-10")]
+    return [*rules.judge_messages(one, run.ledger.incident_messages(one.id), run.policy)]
 
 
 def clock_began(run: Run, incident: IncidentRow) -> datetime:
@@ -105,14 +104,14 @@ def clock_began(run: Run, incident: IncidentRow) -> datetime:
 
 
 def none_left(procedure: str) -> Finding:
-    """A later run, started by hand for the same incidents, has taken them all over."""
+    """Another run has the incident: it was quicker, or was started by hand to take it over."""
     return Finding(
         procedure=procedure,
-        name="incidents of this run",
+        name="incident of this run",
         status=Status.NOT_APPLICABLE,
         expected="an incident of this run",
         actual="none",
-        message=f"{procedure}: a later run has taken over the incidents of this one; see there.",
+        message=f"{procedure}: no incident is left for this run; another one works on it, see there.",
     )
 
 

@@ -2,8 +2,6 @@
 
 A person may act here (Airflow's Required Actions), on the incident's page or by the link in the mail. Whoever comes
 first counts, wherever he is: a question that was settled elsewhere ends by itself. Silence decides nothing.
-
-Every incident of a run is asked about in a question of its own (a mapped task), so that an answer is about one.
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.standard.operators.hitl import HITLOperator
-from airflow.sdk import BaseOperator, Param, TriggerRule, task_group
+from airflow.sdk import BaseOperator, Param
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
 from clo_ops.findings import CheckFailed, CouldNotCheck, Severity
@@ -36,6 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 UNCHANGED = "unchanged"
 TAKE = "I take it"
+NONE_LEFT = "no incident is left for this run"
 RESTORED, RESOLVED, NOTHING = "Service restored", "Resolved", "Not an incident"
 # A little less than the run itself may take, so that a question ends by itself and not with the run.
 PATIENCE = timedelta(days=13)
@@ -45,9 +44,8 @@ ACT_TRIES, ACT_AGAIN = 8, timedelta(seconds=10)
 ASK_PAGES = {
     "taken": """### Who takes it?
 
-One question for each incident of the run. A person says so here, on the incident's page, or by the link in the mail;
-that stops the ladders. It ends by itself when somebody took it elsewhere or the incident is over. Nobody answering
-decides nothing: the ladders go on.""",
+A person says so here, on the incident's page, or by the link in the mail; that stops the ladders. It ends by itself
+when somebody took it elsewhere or the incident is over. Nobody answering decides nothing: the ladders go on.""",
     "restored": """### Is service restored?
 
 A person says so, with a note: the resolution clock stops. Resolved and Not an incident close it at once.""",
@@ -57,32 +55,24 @@ A person closes it, with what was wrong and what was done; everybody who was tol
 }
 STABLE_PAGE = """### Is it quiet?
 
-Waits, without a worker, until every incident is closed and the policy's time has passed since. Red means: one was
-still open when the run could wait no longer."""
+Waits, without a worker, until the incident is closed and the policy's time has passed since. Red means: it was still
+open when the run could wait no longer."""
 
 
 # A question is worth more tries than a check: nobody else asks it, and each may be lost to a restart.
 PERSISTENT = {**BOUNDS, "retries": 9}
 
 
-def a_person(numbers: Any) -> Any:
-    """The questions, for each of the incidents in turn; mapped over what ``numbers`` yields when the run is made."""
-
-    @task_group(group_id="an_incident", group_display_name="An incident", prefix_group_id=False)
-    def an_incident(incident: int) -> None:
-        taken = PersonOperator(task_id="who_takes_it", stage="taken", incident=incident, **PERSISTENT)
-        restored = PersonOperator(task_id="service_restored", stage="restored", incident=incident, **PERSISTENT)
-        over = PersonOperator(task_id="is_it_over", stage="over", incident=incident, **PERSISTENT)
-        # A question that breaks off must not end the wait: the incident's page and the link in the mail still work.
-        for before, after in ((taken, restored), (restored, over)):
-            before >> after
-            after.trigger_rule = TriggerRule.ALL_DONE
-
-    return an_incident.expand(incident=numbers)
+def questions() -> list[PersonOperator]:
+    """One is put after the other, whether that one was answered or broke off: the incident's page and the link in the
+    mail still work then, and the wait goes on.
+    """
+    stages = {"who_takes_it": "taken", "service_restored": "restored", "is_it_over": "over"}
+    return [PersonOperator(task_id=task_id, stage=stage, **PERSISTENT) for task_id, stage in stages.items()]
 
 
 class PersonOperator(HITLOperator):
-    """Asks a person in Required Actions until ``incident`` has reached ``stage``.
+    """Asks a person in Required Actions until the run's incident has reached ``stage``.
 
     The answer of Required Actions resumes the task; so does our trigger, when the same was said elsewhere. Without an
     answer nothing is done. A try that dies takes no answer with it: the next one looks for it before it asks anew.
@@ -90,12 +80,11 @@ class PersonOperator(HITLOperator):
     """
 
     ui_color = "#efe3f6"
-    template_fields = (*HITLOperator.template_fields, "incident")
 
-    def __init__(self, *, stage: str, incident: Any, **kwargs: Any) -> None:
+    def __init__(self, *, stage: str, **kwargs: Any) -> None:
         texts = {"subject": "to be rendered when it is asked", "response_timeout": PATIENCE, "params": _fields(stage)}
         super().__init__(options=_options(stage), doc_md=ASK_PAGES[stage], **{**texts, **kwargs})
-        self.stage, self.incident = stage, incident
+        self.stage = stage
 
     def execute(self, context: Mapping[str, Any]) -> str:
         if context["task_instance"].try_number > 1:
@@ -112,21 +101,21 @@ class PersonOperator(HITLOperator):
     def ask(self, context: Mapping[str, Any]) -> str:
         now = datetime.now(UTC)
         with open_run(context, self.task_id) as run:
-            mine = [one for one in of_run(run) if one.id == self.incident]
-            if reached(self.stage, mine, now):
-                return f"{self.stage} already"
-            body = _story(run, mine[0], AirflowLinks(run.policy).incident(self.incident))
+            mine = of_run(run)
+            if mine is None or reached(self.stage, mine, now):
+                return f"{self.stage} already" if mine else NONE_LEFT
+            body = _story(run, mine, AirflowLinks(run.policy).incident(mine.id))
         upsert_hitl_detail(
             ti_id=context["task_instance"].id,
             options=self.options,
-            subject=f"Incident {self.incident}: {mine[0].severity} {mine[0].title}"[:250],
+            subject=f"Incident {mine.id}: {mine.severity} {mine.title}"[:250],
             body=body,
             multiple=False,
             params=self.serialized_params,
         )
         until = (now + PATIENCE).isoformat()
         # Deferred, not parked: a task parked for input ends by an answer only, and an incident may end by itself.
-        settled = Until(context["dag_run"].run_id, self.stage, until, self.incident, str(context["task_instance"].id))
+        settled = Until(context["dag_run"].run_id, self.stage, until, str(context["task_instance"].id))
         self.defer(trigger=settled, method_name="execute_complete")
         raise AssertionError("a deferred task does not go on")
 
@@ -140,7 +129,7 @@ class PersonOperator(HITLOperator):
 
     def _act(self, context: Mapping[str, Any], answer: Mapping[str, Any]) -> bool:
         with open_run(context, self.task_id) as run:
-            return act(run, self.incident, self.stage, answer)
+            return act(run, self.stage, answer)
 
 
 def _until_done(act: Callable[[], bool], pause: timedelta = ACT_AGAIN) -> bool:
@@ -160,7 +149,7 @@ def _until_done(act: Callable[[], bool], pause: timedelta = ACT_AGAIN) -> bool:
 
 
 class StableOperator(BaseOperator):
-    """Waits until every incident of the run is closed and has been quiet. Raises CheckFailed when it never was."""
+    """Waits until the run's incident is closed and has been quiet. Raises CheckFailed when it never was."""
 
     ui_color = "#efe3f6"
 
@@ -174,7 +163,7 @@ class StableOperator(BaseOperator):
 
     def execute_complete(self, context: Mapping[str, Any], event: Mapping[str, Any]) -> str:
         if event["clo_ops"] == NOBODY:
-            raise CheckFailed(f"an incident is open after {PATIENCE.days} days", "closed by a person")
+            raise CheckFailed(f"the incident is open after {PATIENCE.days} days", "closed by a person")
         return str(event["clo_ops"])
 
 
@@ -194,8 +183,8 @@ def _who(answer: Mapping[str, Any]) -> str:
     return str(user.get("name") or user.get("id") or "a user of Airflow")
 
 
-def act(run: Run, incident: int, stage: str, answer: Mapping[str, Any]) -> bool:
-    """Do what the person chose for this incident, once; False where this very answer was acted on before.
+def act(run: Run, stage: str, answer: Mapping[str, Any]) -> bool:
+    """Do what the person chose for the run's incident, once; False where this very answer was acted on before.
 
     An incident that is over, or in the hands of another run, is left as it is.
     """
@@ -203,12 +192,14 @@ def act(run: Run, incident: int, stage: str, answer: Mapping[str, Any]) -> bool:
     option, by, note = answer["chosen_options"][0], _who(answer), (said.get("note") or "").strip()
     step = f"answer of {by} about {stage} at {answer['responded_at']}"
     with run.ledger.transaction():
-        if not run.ledger.mark_step_told(incident, step, now, f"{by} answered in Required Actions: {option}"):
+        one = of_run(run)
+        if one is None:
+            return True
+        if not run.ledger.mark_step_told(one.id, step, now, f"{by} answered in Required Actions: {option}"):
             return False
-        for one in of_run(run):
-            if one.id == incident and one.open:
-                _severity(at_desk, one, str(said.get("severity") or UNCHANGED), by, note, now)
-                _choose(at_desk, one, option, by, note, now)
+        if one.open:
+            _severity(at_desk, one, str(said.get("severity") or UNCHANGED), by, note, now)
+            _choose(at_desk, one, option, by, note, now)
     return True
 
 

@@ -22,10 +22,9 @@ REVIEW = "Post-incident review: root cause, lessons learned, what prevents it"
 
 
 def reviewed(run: Run) -> list[Finding]:
-    """The timeline of each incident as HTML and JSON; for a severe one a review with its owner and date."""
-    at = datetime.now(UTC)
-    findings = [found for one in of_run(run) for found in (_one(run, one), judge_drafted(one, run.policy, at=at))]
-    return findings or [none_left("IR-08")]
+    """The timeline of the incident as HTML and JSON; for a severe one a review with its owner and date."""
+    at, one = datetime.now(UTC), of_run(run)
+    return [_one(run, one), judge_drafted(one, run.policy, at=at)] if one else [none_left("IR-08")]
 
 
 def _one(run: Run, incident: IncidentRow) -> Finding:

@@ -48,7 +48,7 @@ def stable(one: IncidentRow, now: datetime, stable_for: timedelta) -> bool:
     return one.closed_at is not None and now - one.closed_at > stable_for
 
 
-# What a run's incidents are waited for; the same names are in the DAG.
+# What a run's incident is waited for; the same names are in the DAG.
 STAGES: dict[str, Callable[[IncidentRow, datetime, timedelta], bool]] = {
     "taken": taken,
     "restored": restored,
@@ -57,10 +57,9 @@ STAGES: dict[str, Callable[[IncidentRow, datetime, timedelta], bool]] = {
 }
 
 
-def reached(stage: str, incidents: list[IncidentRow], now: datetime) -> bool:
-    """Whether every incident is so far. A run that has none any more waits for nothing."""
-    stable_for = load_policy().alerting.response.stable_for
-    return all(STAGES[stage](one, now, stable_for) for one in incidents)
+def reached(stage: str, incident: IncidentRow | None, now: datetime) -> bool:
+    """Whether the incident is so far. A run that has none any more waits for nothing."""
+    return incident is None or STAGES[stage](incident, now, load_policy().alerting.response.stable_for)
 
 
 class _SharedLedger:
@@ -70,10 +69,10 @@ class _SharedLedger:
         self._lock = threading.Lock()
         self._ledger: Ledger | None = None
 
-    def incidents_of_run(self, run_id: str) -> list[IncidentRow]:
+    def incident_of_run(self, run_id: str) -> IncidentRow | None:
         with self._lock:
             self._ledger = self._ledger or Connections(NAME).ledger()
-            return self._ledger.incidents_of_run(run_id)
+            return self._ledger.incident_of_run(run_id)
 
 
 SHARED = _SharedLedger()
@@ -102,21 +101,21 @@ def answer_to(ti_id: str) -> dict[str, Any] | None:
 
 
 class Until(BaseTrigger):
-    """Fires ``settled`` once the run's incidents have reached ``stage``, however that came about.
+    """Fires ``settled`` once the run's incident has reached ``stage``, however that came about.
 
-    ``incident`` names one of them; without it all are waited for. Fires ``nobody answered`` at ``until`` (ISO 8601), so
-    that silence never counts as an answer. A ledger that does not answer is asked again: it ends no wait.
+    Fires ``nobody answered`` at ``until`` (ISO 8601), so that silence never counts as an answer. A ledger that does not
+    answer is asked again: it ends no wait.
     With ``ti_id`` it looks once whether somebody answered between the question and the wait: Airflow keeps such an
     answer and resumes nobody, and fires it as ``{"answer": ...}``.
     """
 
-    def __init__(self, run_id: str, stage: str, until: str, incident: int | None = None, ti_id: str = "") -> None:
+    def __init__(self, run_id: str, stage: str, until: str, ti_id: str = "") -> None:
         super().__init__()  # type: ignore[no-untyped-call] # Airflow's own
-        self.run_id, self.stage, self.until, self.incident, self.ti_id = run_id, stage, until, incident, ti_id
+        self.run_id, self.stage, self.until, self.ti_id = run_id, stage, until, ti_id
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        facts = {"run_id": self.run_id, "stage": self.stage, "until": self.until}
-        return "clo_ops.orchestration.until.Until", {**facts, "incident": self.incident, "ti_id": self.ti_id}
+        facts = {"run_id": self.run_id, "stage": self.stage, "until": self.until, "ti_id": self.ti_id}
+        return "clo_ops.orchestration.until.Until", facts
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         every = load_policy().alerting.watch.every.total_seconds()
@@ -147,10 +146,9 @@ class Until(BaseTrigger):
 
     def _reached(self, now: datetime) -> bool:
         try:
-            mine = [one for one in SHARED.incidents_of_run(self.run_id) if self.incident in (None, one.id)]
-            return reached(self.stage, mine, now)
+            return reached(self.stage, SHARED.incident_of_run(self.run_id), now)
         except Exception:
-            log.exception("cannot see how the incidents of %s stand; asked again", self.run_id)
+            log.exception("cannot see how the incident of %s stands; asked again", self.run_id)
             return False
 
 

@@ -45,8 +45,8 @@ class Standing:
             return None
 
     def unattended(self, now: datetime) -> list[IncidentRow]:
-        """The open incidents no run works on, whoever opened them. One that still has none is told of again later:
-        of several events at one instant Airflow may start a run for the first only.
+        """The open incidents no run works on, whoever opened them. One that still has none is told of again later: its
+        event was lost, or its run was killed before it took it up.
         """
         try:
             ledger = self._watch.ledger if self._watch else None
@@ -89,7 +89,10 @@ class Standing:
 
 
 class AlertWatch(BaseEventTrigger):
-    """Looks every ``policy.alerting.watch.every``; yields an event for each incident that no run works on yet."""
+    """Looks every ``policy.alerting.watch.every``; yields an event that names the incidents no run works on yet.
+
+    All of a look in one: of several events at one instant Airflow 3.3 hands the run it starts the first only.
+    """
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         return "clo_ops.orchestration.watch_trigger.AlertWatch", {}
@@ -100,8 +103,9 @@ class AlertWatch(BaseEventTrigger):
             while True:
                 began = asyncio.get_running_loop().time()
                 await asyncio.to_thread(standing.look, datetime.now(UTC))
-                for one in await asyncio.to_thread(standing.unattended, datetime.now(UTC)):
-                    payload = {"incident": one.id, "cause": one.cause, "severity": one.severity.value}
+                found = await asyncio.to_thread(standing.unattended, datetime.now(UTC))
+                if found:
+                    payload = {"incidents": [one.id for one in found]}
                     yield TriggerEvent(payload)  # type: ignore[no-untyped-call] # Airflow's own
                 spent = asyncio.get_running_loop().time() - began
                 every = load_policy().alerting.watch.every.total_seconds()

@@ -83,7 +83,7 @@ def statuses(findings: list[Finding]) -> dict[str, Status]:
 def test_a_run_without_incidents_judges_none_and_waits_for_none(run: Run, now: datetime) -> None:
     for procedure in (response.severity_and_clocks, response.notified, asked_again.resolution, review.reviewed):
         assert [one.status for one in procedure(run)] == [Status.NOT_APPLICABLE]
-    assert all(until.reached(stage, [], now) for stage in until.STAGES)
+    assert all(until.reached(stage, None, now) for stage in until.STAGES)
 
 
 def test_handled_well_from_detection_to_review(  # noqa: PLR0917 - fixtures
@@ -327,8 +327,8 @@ def test_a_page_that_never_came_is_looked_for_again(run: Run, desk: Desk, ledger
 
 def test_how_far_an_incident_is_says_what_is_waited_for(desk: Desk, ledger: Ledger, incident: IncidentRow) -> None:
     def stages(at: datetime) -> list[str]:
-        rows = ledger.incidents_of_run(RUN)
-        return [stage for stage in until.STAGES if until.reached(stage, rows, at)]
+        one = ledger.incident_of_run(RUN)
+        return [stage for stage in until.STAGES if until.reached(stage, one, at)]
 
     at = datetime.now(UTC)
     assert stages(at) == []

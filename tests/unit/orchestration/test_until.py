@@ -39,20 +39,21 @@ def incident(number: int, *, open_: bool = True) -> Any:
     return SimpleNamespace(id=number, open=open_, acknowledged_at=None, mitigated_at=None, closed_at=None)
 
 
-@pytest.mark.parametrize(("number", "said"), [(1, NOBODY), (2, SETTLED), (3, SETTLED), (None, NOBODY)])
-def test_one_incident_is_waited_for_or_all(
-    monkeypatch: pytest.MonkeyPatch, slept: list[float], number: int | None, said: str
+@pytest.mark.parametrize(
+    ("mine", "said"), [(incident(1), NOBODY), (incident(2, open_=False), SETTLED), (None, SETTLED)]
+)
+def test_the_run_s_incident_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, slept: list[float], mine: Any, said: str
 ) -> None:
-    """1 is open, 2 is over, 3 is in the hands of another run."""
-    rows = [incident(1), incident(2, open_=False)]
-    monkeypatch.setattr(until.SHARED, "incidents_of_run", lambda _: rows)
+    """One that is open, one that is over, and one that is in the hands of another run."""
+    monkeypatch.setattr(until.SHARED, "incident_of_run", lambda _: mine)
     gone = (datetime.now(UTC) - timedelta(seconds=1)).isoformat()
-    assert fired(Until("run", "over", gone, number)) == {"clo_ops": said}
+    assert fired(Until("run", "over", gone)) == {"clo_ops": said}
     assert slept, "resumed at once, Airflow may take the try for one that was killed"
 
 
 def test_what_a_trigger_is_made_of_comes_back_as_it_was() -> None:
-    for one in (Until("run", "over", EVER, 7, str(uuid4())), Until("run", "stable", EVER), Answered(str(uuid4()))):
+    for one in (Until("run", "over", EVER, str(uuid4())), Until("run", "stable", EVER), Answered(str(uuid4()))):
         path, facts = one.serialize()
         assert path == f"{type(one).__module__}.{type(one).__name__}"
         assert type(one)(**facts).serialize() == (path, facts)
@@ -92,9 +93,9 @@ def test_an_answer_given_between_the_question_and_the_wait_is_not_left_lying(
             raise one
         return one
 
-    monkeypatch.setattr(until.SHARED, "incidents_of_run", lambda _: [incident(1)])
+    monkeypatch.setattr(until.SHARED, "incident_of_run", lambda _: incident(1))
     monkeypatch.setattr(until, "get_hitl_detail_content_detail", ask)
-    event = fired(Until("run", "over", EVER, 1, str(uuid4())))
+    event = fired(Until("run", "over", EVER, str(uuid4())))
     assert event["answer"]["chosen_options"] == ["Service restored"]
     assert len(slept) == 2
 
@@ -102,17 +103,12 @@ def test_an_answer_given_between_the_question_and_the_wait_is_not_left_lying(
 def test_whether_somebody_answered_before_is_looked_for_once(
     monkeypatch: pytest.MonkeyPatch, slept: list[float]
 ) -> None:
-    rows, asked = [incident(1)], list[Any]()
-
-    def over(_: str) -> list[Any]:
-        rows[0].open = len(slept) < 3
-        return rows
-
-    monkeypatch.setattr(until.SHARED, "incidents_of_run", over)
+    asked = list[Any]()
+    monkeypatch.setattr(until.SHARED, "incident_of_run", lambda _: incident(1, open_=len(slept) < 3))
     monkeypatch.setattr(
         until, "get_hitl_detail_content_detail", lambda ti_id: asked.append(ti_id) or detail(chosen=None)
     )
-    assert fired(Until("run", "over", EVER, 1, str(uuid4()))) == {"clo_ops": SETTLED}
+    assert fired(Until("run", "over", EVER, str(uuid4()))) == {"clo_ops": SETTLED}
     assert (len(asked), len(slept)) == (1, 3)
 
 
