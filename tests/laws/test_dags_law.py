@@ -26,6 +26,7 @@ DAG_IDS = {
     "maintenance",
     "monthly_week1_security_audit",
     "monthly_week3_dr_test",
+    "monthly_week4_system_updates",
     "reports_and_support",
     "weekly_friday_compliance",
     "weekly_wednesday_capacity",

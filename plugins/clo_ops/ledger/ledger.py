@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from clo_ops.ledger import schema_version
 from clo_ops.ledger.alerts import Alerts
-from clo_ops.ledger.approvals import Approvals
 from clo_ops.ledger.archive import Archives
 from clo_ops.ledger.attendance import Attendance
 from clo_ops.ledger.backups import Backups
@@ -14,9 +13,9 @@ from clo_ops.ledger.incidents import Incidents
 from clo_ops.ledger.log_days import LogDays
 from clo_ops.ledger.messages import Messages
 from clo_ops.ledger.mornings import Mornings
-from clo_ops.ledger.plans import Plans
 from clo_ops.ledger.rebuilds import Rebuilds
 from clo_ops.ledger.roll_ups import RollUps
+from clo_ops.ledger.rollouts import Rollouts
 from clo_ops.ledger.runs import Runs
 from clo_ops.ledger.states import States
 
@@ -30,8 +29,7 @@ class Ledger(
     Attendance,
     Messages,
     Backups,
-    Plans,
-    Approvals,
+    Rollouts,
     Archives,
     Rebuilds,
     RollUps,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from clo_ops.orchestration import audit_retention, cache, log_retention, upkeep
+from clo_ops.orchestration import audit_retention, cache, log_retention, rollout, upkeep
 from clo_ops.policy.maintenance import Kind
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ DUTIES: dict[Kind, tuple[Work, ...]] = {
     "indexes": (upkeep.indexes,),
     "cache": (cache.expired_entries, cache.cache_memory),
     "logs": (log_retention.retention,),
+    "updates": (rollout.hosts,),
+    "deployments": (rollout.applications,),
 }
 
 

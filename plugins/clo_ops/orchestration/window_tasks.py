@@ -65,6 +65,8 @@ def form() -> dict[str, Param]:
         "retention": "Retention",
         "cache": "Cache",
         "logs": "Logs",
+        "updates": "Updates of the hosts",
+        "deployments": "Releases of the applications",
     }
     return {
         WORK: Param(USUAL, type="string", title="A window by hand", enum=list(works_as), values_display=works_as),

@@ -269,6 +269,14 @@ def _audit(sections: Sections) -> Iterator[Fault]:
         yield from _nowhere("audit", ("to", index), name, groups, "the groups of contacts.yaml")
 
 
+def _updates(sections: Sections) -> Iterator[Fault]:
+    hosts = [host.name for host in sections["hosts"]]
+    for index, one in enumerate(sections["updates"].applications):
+        if one.deployer is not None:
+            location = ("applications", index, "deployer", "host")
+            yield from _nowhere("updates", location, one.deployer.host, hosts, "hosts.yaml")
+
+
 def _country(sections: Sections) -> Iterator[Fault]:
     calendar = sections["business_calendar"]
     if not country_known(calendar.country):
@@ -301,6 +309,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Sections], Iterator[Fault]]], ...
     (("maintenance", "morning"), _cache),
     (("capacity", "procedures", "thresholds"), _resources),
     (("capacity", "contacts"), _owners),
+    (("updates", "hosts"), _updates),
     (("audit", "contacts"), _audit),
     (("kpis", "contacts"), _kpis),
     (("performance", "contacts"), _performance),

@@ -13,7 +13,7 @@ from clo_ops.policy.cache import Cache
 from clo_ops.policy.units import Bytes, Duration, Number, refuse
 from clo_ops.policy.upkeep import Indexes, Statistics
 
-Kind = Literal["statistics", "vacuum", "indexes", "retention", "cache", "logs"]
+Kind = Literal["statistics", "vacuum", "indexes", "retention", "cache", "logs", "updates", "deployments"]
 FreezeDay = Literal["payment", "determination", "month end", "clock change"]
 Authorised = Literal["manager", "system administrator"]
 Level = Literal["L0", "L1", "L2", "L3", "L4"]

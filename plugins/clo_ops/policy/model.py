@@ -32,6 +32,7 @@ from clo_ops.policy.retention import Retention
 from clo_ops.policy.severities import Contacts, Ladders, Severities, Vendors
 from clo_ops.policy.system import Endpoints, Hosts, Services
 from clo_ops.policy.thresholds import Thresholds
+from clo_ops.policy.updates import Updates
 
 Mode = Literal["demo", "production"]
 
@@ -62,6 +63,7 @@ class Policy(Model):
     alerting: Alerting
     audit: Audit
     capacity: Capacity
+    updates: Updates
     performance: Performance
 
     @property

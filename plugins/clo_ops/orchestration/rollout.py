@@ -1,0 +1,219 @@
+"""Approved rollout (M4-05, M4-06): planned and approved in the fourth week, carried out in a window of maintenance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from clo_ops.findings import Finding, Status
+from clo_ops.findings.plans import Effect, Plan, Step
+from clo_ops.findings.updates import ApplicationState, HostState
+from clo_ops.orchestration import updates
+from clo_ops.orchestration.maintenance import BY_HAND, maintained, system_of
+from clo_ops.orchestration.occasion import is_emergency
+from clo_ops.rules import rollout as rule
+from clo_ops.rules.gate import Need
+
+if TYPE_CHECKING:
+    from clo_ops.actions.updates.looking import Health, Patience
+    from clo_ops.ledger import PlanRow
+    from clo_ops.orchestration.run import Run
+    from clo_ops.policy.maintenance import Kind
+
+# No second copy of an index is made, and nobody's transaction is in the way of a package.
+NEEDS = frozenset({Need.PRIMARY, Need.BACKUP, Need.NO_BACKUP_RUNNING, Need.NO_DRILL_RUNNING, Need.WINDOW, Need.ALONE})
+PROCEDURES: dict[str, str] = {rule.UPDATES: "M4-05", rule.DEPLOYMENTS: "M4-06"}
+ACTIONS = (rule.UPDATE_HOST, rule.DEPLOY, BY_HAND)
+RED = (Status.FAIL, Status.UNKNOWN)
+# The record goes back to the last fourth week, the longest month and a week-end round it.
+MONTH = timedelta(days=36)
+
+
+# ---------------------------------------------------------------- the plans
+
+
+def plan_hosts(run: Run) -> tuple[Plan, list[rule.Left]]:
+    """A plan of what the hosts have pending now; a host nobody reached is not in it."""
+    looked = updates.look_at_hosts(run)
+    states: list[HostState] = [one.state for one in looked if one.state is not None]
+    plan, left = rule.of_hosts(states, system_of(run), run.policy.updates.rollout.by_hand)
+    silent = [rule.Left(one.host, "nobody reached it: see M4-01") for one in looked if one.state is None]
+    return plan, [*left, *silent]
+
+
+def plan_applications(run: Run) -> tuple[Plan, list[rule.Left]]:
+    """A plan of the newest release of each application that has a deployer."""
+    wanted = run.policy.updates.applications
+    states: list[ApplicationState] = [updates.look_at(run, one)[0] for one in wanted]
+    deployed = [one.name for one in wanted if one.deployer is not None]
+    return rule.of_applications(states, system_of(run), deployed)
+
+
+# ---------------------------------------------------------------- the duties of a window
+
+
+def hosts(run: Run) -> list[Finding]:
+    """What was approved of the hosts' updates, one host at a time; in an emergency what is pending now."""
+    return _rolled_out(run, "updates", lambda: plan_hosts(run)[0], lambda plan: _host_act(run, plan))
+
+
+def applications(run: Run) -> list[Finding]:
+    """What was approved of the applications' releases; in an emergency the newest release of each."""
+    return _rolled_out(run, "deployments", lambda: plan_applications(run)[0], lambda plan: _deploy_act(run))
+
+
+def _rolled_out(
+    run: Run, kind: Kind, fresh: Callable[[], Plan], act: Callable[[Plan], Callable[[Step], Effect]]
+) -> list[Finding]:
+    procedure = PROCEDURES[kind]
+    if is_emergency(run):
+        plan = fresh()
+        return maintained(run, procedure, kind, lambda: plan, act(plan), needs=NEEDS)
+    found = waiting(run, kind)
+    if found is None:
+        return [rule.nothing_waits(procedure, run.policy.procedures[procedure].lines, kind)]
+    plan = found
+    return maintained(run, procedure, kind, lambda: plan, act(plan), needs=NEEDS)
+
+
+def waiting(run: Run, kind: str) -> Plan | None:
+    """The approved plan that is to be carried out; one of this run itself stays what it was when it is tried again."""
+    begun = [row for row in run.ledger.plans_of(run.ledger_run) if row.kind == kind and row.state != "planned"]
+    if begun:
+        return _as_plan(begun[-1])
+    since = run.at - run.policy.updates.rollout.approval_holds
+    found = run.ledger.waiting_rollout(kind, system_of(run), since)
+    return _as_plan(found[0]) if found else None
+
+
+def _as_plan(row: PlanRow) -> Plan:
+    return Plan(row.kind, row.system, tuple(replace(one.step, seconds=None) for one in row.steps))
+
+
+def _host_act(run: Run, plan: Plan) -> Callable[[Step], Effect]:
+    from clo_ops.actions.updates.hosts import Terms, update
+    from clo_ops.actions.updates.looking import OneByOne
+
+    terms = run.policy.updates.rollout
+    where = Terms(f"{terms.way_back}/{plan.hash[:16]}", terms.host_within, _patience(run))
+    known = {one.name: one.connection for one in run.policy.hosts}
+
+    def act(step: Step) -> Effect:
+        target = run.connections.host(step.target, known[step.target])
+        return update(target, rule.changes_of(step), health_of(run), where)
+
+    return OneByOne(act)
+
+
+def _deploy_act(run: Run) -> Callable[[Step], Effect]:
+    from clo_ops.actions.updates.deploying import Terms, deploy
+    from clo_ops.actions.updates.looking import OneByOne
+
+    known = {one.name: one.connection for one in run.policy.hosts}
+    named = {one.name: one for one in run.policy.updates.applications}
+
+    def act(step: Step) -> Effect:
+        one = named[step.target]
+        if one.deployer is None:
+            raise ValueError(f"{step.target} has no deployer any more (updates.yaml)")
+        target = run.connections.host(one.deployer.host, known[one.deployer.host])
+        where = Terms(target, one.deployer.command, run.policy.updates.rollout.host_within, _patience(run))
+        old, _, new = step.statement.removeprefix(f"{step.target} ").partition(" -> ")
+        return deploy(old, new, lambda: updates.running(run, one)[0], health_of(run), where)
+
+    return OneByOne(act)
+
+
+def _patience(run: Run) -> Patience:
+    from clo_ops.actions.updates.looking import Patience
+
+    return Patience(run.policy.updates.rollout.settle, run.policy.updates.rollout.look_every)
+
+
+def health_of(run: Run) -> Health:
+    """What the morning asks of the components (DM-01) and the services (DM-03): what is red there is not well."""
+    from clo_ops.orchestration import windows
+    from clo_ops.probes import services
+    from clo_ops.rules import services as rules
+
+    def look() -> list[str]:
+        found = windows._health(run)
+        asked = services.status(run.policy.services, run.connections.of_services(run.policy))
+        found += rules.judge(asked, run.policy.services, at=run.at) if run.policy.services else []
+        return [f"{one.subject or one.name}: {one.message}" for one in found if one.status in RED]
+
+    return look
+
+
+# ---------------------------------------------------------------- M4-05 and M4-06 in the fourth week
+
+
+def approved_rollout(run: Run) -> list[Finding]:
+    """M4-05: what the hosts get, who let it through, and how the last rollouts went."""
+    return _of_the_month(run, rule.UPDATES, (rule.UPDATE_HOST,))
+
+
+def deployments(run: Run) -> list[Finding]:
+    """M4-06: the applications' releases of the month, each planned, approved, deployed, verified; and the next ones."""
+    found = _of_the_month(run, rule.DEPLOYMENTS, (rule.DEPLOY, BY_HAND))
+    return [*found, *_versions(run)]
+
+
+def _of_the_month(run: Run, kind: str, actions: tuple[str, ...]) -> list[Finding]:
+    procedure = PROCEDURES[kind]
+    manual = run.policy.procedures[procedure].lines
+    rows = [row for row in run.ledger.plans_of(run.ledger_run) if row.kind == kind]
+    plan = _as_plan(rows[-1]) if rows else None
+    left = (plan_hosts(run) if kind == rule.UPDATES else plan_applications(run))[1]
+    approval = next(reversed(run.ledger.approvals_of(run.ledger_run)), None)
+    allowed = run.policy.maintenance.approvals.users(run.policy.updates.rollout.approver)
+    return [
+        *rule.planned(procedure, manual, plan, left),
+        rule.let_through(procedure, manual, plan, approval, next_window(run, kind), allowed),
+        *rule.record(procedure, manual, rolled(run, actions)),
+    ]
+
+
+def next_window(run: Run, kind: str) -> str:
+    """When what is approved goes out, in words."""
+    from clo_ops.orchestration.notices import PAGE
+    from clo_ops.rules.windows_planned import coming
+
+    duty = run.policy.maintenance.duties[kind]  # type: ignore[index] # a plan's kind is a duty's
+    names, until = duty.windows, run.at + timedelta(days=62)
+    first = next((one for one in coming(run.policy, PAGE, run.at, until) if one.name in names), None)
+    said = str(first) if first else "no window of the next two months"
+    return said if duty.apply else f"{said}, once maintenance.yaml says duties.{kind}.apply: true"
+
+
+def rolled(run: Run, actions: tuple[str, ...]) -> list[rule.Rolled]:
+    """What was begun since the last fourth week, with the approvals that hold for it and whether it was tested."""
+    since = run.at - MONTH
+    plans = run.ledger.begun_plans(actions, since, datetime.now(UTC))
+    return [rule.Rolled(one, tuple(run.ledger.approvals_for(one.hash)), _tested(run, one)) for one in plans]
+
+
+def _tested(run: Run, plan: PlanRow) -> bool:
+    """The system was looked at after this kind of work, in the run that did it, and was well (MW-05)."""
+    found = run.ledger.findings(plan.run_id)
+    tests = [one for one in found if one.name == "tested after it" and one.subject == plan.kind]
+    return bool(tests) and all(one.status is Status.PASS for one in tests)
+
+
+def _versions(run: Run) -> list[Finding]:
+    """The version each application runs against the last look; a new one has to be on record."""
+    found, since = [], rolled(run, ACTIONS)
+    for one in run.policy.updates.applications:
+        now, answer = updates.running(run, one)
+        run.keep(answer)
+        kind = f"running version {one.name}"
+        if now:
+            earlier = run.ledger.earlier_state(kind, one.name, run.at, run.ledger_run)
+            run.ledger.record_state(run.ledger_run, kind, one.name, run.at, {"version": now})
+            was = str(earlier.content["version"]) if earlier else ""
+            found.append(rule.unrecorded(one.name, was, now, since))
+        else:
+            found.append(rule.nobody_says(one.name, one.running is not None))
+    return found
