@@ -11,6 +11,7 @@ from clo_ops.findings import Severity
 from clo_ops.policy.alerting import ON_CALL
 from clo_ops.policy.calendar import country_known
 from clo_ops.policy.problems import Location, did_you_mean
+from clo_ops.policy.reports import AUDIENCES
 from clo_ops.policy.units import as_text
 
 Sections = Mapping[str, Any]
@@ -277,6 +278,16 @@ def _updates(sections: Sections) -> Iterator[Fault]:
             yield from _nowhere("updates", location, one.deployer.host, hosts, "hosts.yaml")
 
 
+def _reports(sections: Sections) -> Iterator[Fault]:
+    reports, groups = sections["reports"], sections["contacts"].groups
+    for audience in AUDIENCES:
+        for index, name in enumerate(reports.to.of(audience)):
+            yield from _nowhere("reports", ("to", audience, index), name, groups, "the groups of contacts.yaml")
+    for index, name in enumerate(reports.security.procedures):
+        location = ("security", "procedures", index)
+        yield from _nowhere("reports", location, name, sections["procedures"], "procedures.yaml")
+
+
 def _country(sections: Sections) -> Iterator[Fault]:
     calendar = sections["business_calendar"]
     if not country_known(calendar.country):
@@ -309,6 +320,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Sections], Iterator[Fault]]], ...
     (("maintenance", "morning"), _cache),
     (("capacity", "procedures", "thresholds"), _resources),
     (("capacity", "contacts"), _owners),
+    (("reports", "contacts", "procedures"), _reports),
     (("updates", "hosts"), _updates),
     (("audit", "contacts"), _audit),
     (("kpis", "contacts"), _kpis),

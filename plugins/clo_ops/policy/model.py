@@ -28,6 +28,7 @@ from clo_ops.policy.morning import (
 )
 from clo_ops.policy.performance import Performance
 from clo_ops.policy.recovery import Recovery
+from clo_ops.policy.reports import Reports
 from clo_ops.policy.retention import Retention
 from clo_ops.policy.severities import Contacts, Ladders, Severities, Vendors
 from clo_ops.policy.system import Endpoints, Hosts, Services
@@ -63,6 +64,7 @@ class Policy(Model):
     alerting: Alerting
     audit: Audit
     capacity: Capacity
+    reports: Reports
     updates: Updates
     performance: Performance
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from clo_ops.policy.capacity import Forecasts
     from clo_ops.rules.capacity import Outlook
     from clo_ops.rules.load import HeatMap
+    from clo_ops.rules.series_days import SeriesDays
 
 INK, COUNTED, BESIDE, LIMIT = "#1f2328", "#2f5d8a", "#c9d3de", "#b42318"
 FULL = 104.0  # percent; a little room above for the line at 100
@@ -159,6 +160,43 @@ def _hatched(corner: tuple[float, float]) -> Any:
     from matplotlib.patches import Rectangle
 
     return Rectangle(corner, 1, 1, fill=False, hatch="////", edgecolor="#c9d3de", linewidth=0)
+
+
+def day_line(one: SeriesDays, name: str) -> str:
+    """The hours of a period with the span of the same hours in the days before, and the levels that are near."""
+    with _figure(name, width=4.6, height=2.0) as (figure, drawn):
+        axes = figure.subplots()
+        places = [(hour.starts_at - one.hours[0].starts_at) / timedelta(hours=1) for hour in one.hours]
+        usual = one.usual_hours()
+        known = [
+            (place, *usual[hour.starts_at.hour])
+            for place, hour in zip(places, one.hours, strict=True)
+            if hour.starts_at.hour in usual
+        ]
+        if known:
+            axes.fill_between(
+                [at for at, _, _ in known],
+                [low for _, low, _ in known],
+                [high for _, _, high in known],
+                color=BESIDE,
+                linewidth=0,
+            )
+        axes.plot(places, [hour.mean for hour in one.hours], color=COUNTED, linewidth=1.4, marker="o", markersize=2.2)
+        _near_levels(axes, one)
+        shown = [number for number, hour in enumerate(one.hours) if hour.starts_at.hour % 6 == 0]
+        axes.set_xticks(
+            [places[number] for number in shown], [f"{one.hours[number].starts_at:%H:%M}" for number in shown]
+        )
+        axes.set_ylabel(one.unit)
+        axes.set_ylim(bottom=min(0.0, one.lowest))
+    return drawn[0]
+
+
+def _near_levels(axes: Any, one: SeriesDays) -> None:
+    """A level far above everything would press the curve flat: it is drawn where half of it was reached."""
+    for level, style in zip(one.levels or (), ("--", "-"), strict=False):
+        if one.highest >= level / 2:
+            axes.axhline(level, color=LIMIT, linestyle=style, linewidth=0.9)
 
 
 @contextmanager

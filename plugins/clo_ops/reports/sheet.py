@@ -40,11 +40,12 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """An SVG of ``reports.plots``, what it shows, and the evidence file it is."""
+    """An SVG of ``reports.plots``, what it shows, and the evidence file it is. Those not ``wide`` go side by side."""
 
     svg: str
     caption: str
     evidence: str = ""
+    wide: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,7 @@ def _content(sheet: Sheet) -> dict[str, Any]:
             "manual": one.manual,
             "lines": one.lines,
             "tables": [{**asdict(table), "numeric": sorted(table.numeric)} for table in one.tables],
-            "plots": [{"caption": plot.caption, "evidence": plot.evidence} for plot in one.plots],
+            "plots": [{"caption": plot.caption, "evidence": plot.evidence, "wide": plot.wide} for plot in one.plots],
             "findings": [finding.as_json() for finding in one.findings],
             "gaps": one.gaps,
         }
