@@ -218,8 +218,9 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """A red test says as well what Airflow complained about last: the stack and its logs are gone when one looks."""
     report: Any = yield
     stack = getattr(item, "funcargs", {}).get("stack")
-    if report.failed and stack is not None:
-        lines = (stack.state / "logs" / "airflow-scheduler.log").read_text(errors="replace").splitlines()
+    log = stack and stack.state / "logs" / "airflow-scheduler.log"
+    if report.failed and log and log.exists():
+        lines = log.read_text(errors="replace").splitlines()
         wrong = [line[:400] for line in lines if "[error" in line or "[warning" in line]
         report.sections.append(("what the scheduler's log complains about", "\n".join(wrong[-30:])))
     return report
