@@ -22,15 +22,21 @@ evidence of each task. docs/security-audit.md explains every part.
 record as disabled in this run are not disabled again.
 """
 
+from datetime import timedelta
+
 from clo_ops.findings import Finding
 from clo_ops.orchestration import access_audit, audit_tasks
 from clo_ops.orchestration import inactive_accounts as unused
+from clo_ops.orchestration import vulnerability_scan as scan
 from clo_ops.orchestration.blueprint import manual_page, one_after_another, section
 from clo_ops.orchestration.procedure import BOUNDS, procedure
 from clo_ops.orchestration.run import Run
 
 # Somebody who may not approve may click again and again: each answer is one try.
 ASKING = {**BOUNDS, "retries": 10}
+
+# Every package is asked about, and every host.
+SCANNING = {"execution_timeout": timedelta(minutes=30), "retries": 1}
 
 
 @manual_page(params=audit_tasks.form())
@@ -62,6 +68,11 @@ def monthly_week1_security_audit() -> None:
 
     with section("System Security Assessment"):
 
+        @procedure("M1-05", **SCANNING)
+        def vulnerability_scan(run: Run) -> list[Finding]:
+            """Flaws known of the installed Python packages; security updates the hosts wait for."""
+            return scan.vulnerabilities(run)
+
         @procedure("M1-06")
         def configuration_review(run: Run) -> list[Finding]:
             """Monday's baseline in full, and what changed since the last audit."""
@@ -71,3 +82,4 @@ def monthly_week1_security_audit() -> None:
     asked.trigger_rule = approved.trigger_rule = inactive_accounts.trigger_rule = "all_done"
     accounts >> asked >> approved >> inactive_accounts
     one_after_another(role_assignments, privileged_access)
+    one_after_another(vulnerability_scan, configuration_review)

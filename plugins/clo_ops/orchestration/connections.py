@@ -143,6 +143,10 @@ class Connections:
         """Where audit rows and logs go when they leave the live system."""
         return self._repository("clo_archive")
 
+    def repository(self, conn_id: str) -> BackupRepository:
+        """A repository that policy names."""
+        return self._repository(conn_id)
+
     def _repository(self, conn_id: str) -> BackupRepository:
         connection = self._get(conn_id)
         extra = connection.extra_dejson

@@ -123,6 +123,18 @@ def _administrators(run: Run, values: Mapping[str, Any]) -> Performed:
     return host_administrators(hosts, values)
 
 
+def _python_packages(run: Run, values: Mapping[str, Any]) -> Performed:
+    from clo_ops.probes.vulnerabilities import python_packages
+
+    return python_packages(values)
+
+
+def _host_packages(run: Run, values: Mapping[str, Any]) -> Performed:
+    from clo_ops.probes.host_packages import host_packages
+
+    return host_packages({one.name: run.connections.host(one.name, one.connection) for one in run.policy.hosts}, values)
+
+
 def _reviews(run: Run, values: Mapping[str, Any]) -> Performed:
     from clo_ops.orchestration.reviews import reviews_done
 
@@ -140,6 +152,8 @@ PROBES: dict[str, Callable[[Run, Mapping[str, Any]], Performed]] = {
     "known passwords": _passwords,
     "file modes": _files,
     "host administrators": _administrators,
+    "python vulnerabilities": _python_packages,
+    "host vulnerabilities": _host_packages,
     "reviews on record": _reviews,
     "audit chain": _chain,
 }

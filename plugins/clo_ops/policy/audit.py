@@ -1,4 +1,4 @@
-"""The month's security audit: accounts, vulnerabilities, penetration tests and what came of them (M1-01 .. M1-09)."""
+"""The month's security audit: accounts, penetration tests and what came of them (M1-01 .. M1-09)."""
 
 from __future__ import annotations
 
@@ -24,28 +24,6 @@ class Accounts(Cited):
     disable: Flag
     approver: Literal["manager", "system administrator"]
     at_most: Positive
-
-
-class PythonScan(Cited):
-    """Whom is asked about Python packages: the base URL of a service that speaks the OSV protocol."""
-
-    source: Text
-    within: Duration
-
-
-class HostScan(Cited):
-    """A host whose package lists are older knows nothing of what was mended since."""
-
-    lists_not_older_than: Duration
-
-
-class Vulnerabilities(Cited):
-    """``fails``: ratings that turn M1-05 red; the others warn. ``unrated_as``: what one without counts as."""
-
-    python: PythonScan
-    hosts: HostScan
-    fails: Annotated[tuple[Rating, ...], Field(min_length=1)]
-    unrated_as: Rating
 
 
 class PenetrationTests(Cited):
@@ -96,7 +74,6 @@ class Audit(Cited):
     """audit.yaml."""
 
     accounts: Accounts
-    vulnerabilities: Vulnerabilities
     penetration_tests: PenetrationTests
     gaps: Gaps
     programme: Programme

@@ -288,6 +288,12 @@ def _reports(sections: Sections) -> Iterator[Fault]:
         yield from _nowhere("reports", location, name, sections["procedures"], "procedures.yaml")
 
 
+def _audit(sections: Sections) -> Iterator[Fault]:
+    groups = sections["contacts"].groups
+    for index, name in enumerate(sections["audit"].to):
+        yield from _nowhere("audit", ("to", index), name, groups, "the groups of contacts.yaml")
+
+
 def _country(sections: Sections) -> Iterator[Fault]:
     calendar = sections["business_calendar"]
     if not country_known(calendar.country):
@@ -320,6 +326,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Sections], Iterator[Fault]]], ...
     (("maintenance", "morning"), _cache),
     (("capacity", "procedures", "thresholds"), _resources),
     (("capacity", "contacts"), _owners),
+    (("audit", "contacts"), _audit),
     (("reports", "contacts", "procedures"), _reports),
     (("updates", "hosts"), _updates),
     (("audit", "contacts"), _audit),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from clo_ops.findings.performed import Judged, Performed, Row
-from clo_ops.rules import accounts, data_use, login_attacks, logins, states
+from clo_ops.rules import accounts, data_use, login_attacks, logins, states, vulnerabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ JUDGES: dict[str, Reader] = {
     "second factor": _of_rows(accounts.second_factor),
     "inactive": _of_rows(accounts.inactive),
     "privileged use": _of_rows(accounts.privileged_use),
+    "vulnerabilities": _of_rows(vulnerabilities.judge),
     "changed": lambda one, before: states.changed(one.rows, before.state, before.at),
     "changed and noted": lambda one, before: states.noted(one.rows, before.state, before.at),
 }

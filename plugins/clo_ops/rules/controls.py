@@ -27,7 +27,8 @@ def judge(control: Control, judged: Judged, *, day: date, mode: str) -> Finding:
     excused = [(one, excuse) for one, excuse in seen if excuse is not None]
     looked = f"{judged.looked_at:,} looked at"
     if broken:
-        return case.failed(f"{len(broken):,} of {looked}", f"{control.title}: {_named(broken)}{_lapsed(control, day)}")
+        tell = case.warned if control.only_warns else case.failed
+        return tell(f"{len(broken):,} of {looked}", f"{control.title}: {_named(broken)}{_lapsed(control, day)}")
     if excused:
         return case.warned(f"{len(excused):,} excused of {looked}", f"{control.title}: {_excuses(excused)}")
     return case.passed(f"none of {looked}", f"{control.title}: {looked}, nothing against it")

@@ -19,7 +19,8 @@ from demo.stack.postgres import Cluster
 
 DAG = "test_drill_failover"
 ROLES = "; ".join(
-    f"create role {role} login" for role in ("clo_app", "clo_ops_reader", "clo_backup", "clo_ops_retention")
+    f"create role {role} login"
+    for role in ("clo_app", "clo_ops_reader", "clo_backup", "clo_ops_retention", "clo_ops_accounts")
 )
 
 

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
+from threading import Thread
 from typing import Any
+from urllib.parse import unquote
 
 import psycopg
 import pytest
 
 from clo_ops.findings import ConfigurationError, Finding, Status
 from clo_ops.ledger import Ledger
-from clo_ops.orchestration import access_audit, inactive_accounts
+from clo_ops.orchestration import access_audit, inactive_accounts, vulnerability_scan
 from clo_ops.orchestration.connections import Connections
 from clo_ops.orchestration.controls import assess
 from clo_ops.orchestration.recording import carry_out
@@ -38,9 +42,17 @@ OF_THE_MONTH = {
     "M1-02": inactive_accounts.inactive,
     "M1-03": access_audit.roles,
     "M1-04": access_audit.privileges,
+    "M1-05": vulnerability_scan.vulnerabilities,
     "M1-06": access_audit.configuration,
 }
 _numbers = count(1)
+# A host whose lists are fresh and that waits for nothing; what the machine of the tests waits for is another matter.
+APT = """#!/bin/sh
+case "$0 $*" in
+    *apt-config*) echo "lists='$(dirname "$0")'" ;;
+    *dist-upgrade*) cat "$(dirname "$0")/pending" ;;
+esac
+"""
 
 
 @dataclass
@@ -121,9 +133,98 @@ def cache(state: Path) -> Iterator[Redis]:
         yield running
 
 
+class Osv(ThreadingHTTPServer):
+    """A vulnerability database that speaks the OSV protocol. ``known``: ids by package; ``entries`` by id.
+
+    ``page_size`` ids an answer; ``broken`` is answered instead of anything, with its status.
+    """
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _OsvAnswers)
+        self.clear()
+
+    def clear(self) -> None:
+        self.known: dict[str, list[str]] = {}
+        self.entries: dict[str, dict[str, Any]] = {}
+        self.asked: list[str] = []
+        self.page_size, self.broken = 1000, (200, b"")
+
+    def add(self, package: str, *entries: dict[str, Any]) -> None:
+        self.known[package] = [one["id"] for one in entries]
+        self.entries |= {one["id"]: one for one in entries}
+
+    def result(self, query: dict[str, Any]) -> dict[str, Any]:
+        self.asked.append(f"{query['package']['ecosystem']} {query['package']['name']} {query['version']}")
+        ids, start = self.known.get(query["package"]["name"], []), int(query.get("page_token", 0))
+        page = {"vulns": [{"id": one} for one in ids[start : start + self.page_size]]} if ids else {}
+        more = start + self.page_size < len(ids)
+        return page | ({"next_page_token": str(start + self.page_size)} if more else {})
+
+
+class _OsvAnswers(BaseHTTPRequestHandler):
+    server: Osv
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        self._say({"results": [self.server.result(one) for one in body["queries"]]})
+
+    def do_GET(self) -> None:
+        self._say(self.server.entries[unquote(self.path.removeprefix("/v1/vulns/"))])
+
+    def _say(self, found: Any) -> None:
+        status, broken = self.server.broken
+        data = broken or json.dumps(found).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.fixture(scope="session")
+def osv_server() -> Iterator[Osv]:
+    server = Osv()
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def osv(osv_server: Osv) -> Osv:
+    osv_server.clear()
+    return osv_server
+
+
+@pytest.fixture
+def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What apt-get would say of this machine: lines of ``pending`` in this folder, whose time is the lists' age."""
+    folder = tmp_path / "apt"
+    folder.mkdir()
+    (folder / "pending").touch()
+    for name in ("apt-get", "apt-config", "apt-mark", "dpkg"):
+        (folder / name).write_text(APT)
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return folder
+
+
+def demanding(policy: Policy, control: str, **parameters: Any) -> Policy:
+    """The policy with other parameters of one control."""
+    controls = policy.controls
+    changed = controls[control].model_copy(update={"parameters": {**controls[control].parameters, **parameters}})
+    catalogue = controls.model_copy(update={"catalogue": {**controls.catalogue, control: changed}})
+    return policy.model_copy(update={"controls": catalogue})
+
+
 @pytest.fixture
 def site(
-    state: Path, cluster: Cluster, cache: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    state: Path, cluster: Cluster, cache: Redis, osv: Osv, apt: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Site]:
     """The system as it was built; whatever a test switches on is off again afterwards."""
     monkeypatch.setenv("CLO_OPS_EVIDENCE", str(tmp_path / "evidence"))
@@ -132,7 +233,10 @@ def site(
     with cluster.connect() as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE ledger_template OWNER clo_ops")
     with Ledger(cluster.url(name, "clo_ops"), client_name="clo_ops/test") as ledger:
-        yield Site(state, cluster, cache, ledger, load_policy(mode="demo"))
+        source, policy = f"http://127.0.0.1:{osv.server_port}/", load_policy(mode="demo")
+        for control in ("VUL-01", "VUL-02"):
+            policy = demanding(policy, control, source=source)
+        yield Site(state, cluster, cache, ledger, policy)
     switch_off_all(state)
 
 

@@ -13,7 +13,7 @@ from clo_ops.orchestration.security_review import security_configuration
 MONDAY = ("WM-06", "WM-07", "WM-08", "WM-09")
 FRIDAY = ("WF-01", "WF-02", "WF-03", "WF-04", "WF-05", "WF-06", "WF-07", "WF-08")
 
-MONTH = ("M1-01", "M1-02", "M1-03", "M1-04", "M1-06")
+MONTH = ("M1-01", "M1-02", "M1-03", "M1-04", "M1-05", "M1-06")
 
 
 def test_a_clean_world_gives_no_finding_and_every_control_was_asked(seen):

@@ -15,6 +15,7 @@ from clo_ops.probes.performing import perform
 from clo_ops.probes.targets import PostgresTarget
 from demo.stack.postgres import Cluster
 from tests.integration.security.test_audit_of_access import OF_ACCESS
+from tests.integration.security.test_known_flaws import OF_PACKAGES
 from tests.integration.security.test_planted_offences import FOUND
 
 NEVER_ASSESSED = {"CIS-09", "CIS-10", "PRV-03"}
@@ -110,7 +111,19 @@ CUTS = {
     "DELETE FROM audit_logs WHERE id BETWEEN 500 AND 520": "deleted middle (",
     "DELETE FROM audit_logs WHERE id > (SELECT max(id) - 3 FROM audit_logs)": "cut tail (",
 }
-HERE = {"CFG-04", "CFG-05", "CFG-06", "CFG-07", "CFG-08", "TRL-01", "CIS-05", "CIS-08", "SOX-05", *OF_ACCESS}
+HERE = {
+    "CFG-04",
+    "CFG-05",
+    "CFG-06",
+    "CFG-07",
+    "CFG-08",
+    "TRL-01",
+    "CIS-05",
+    "CIS-08",
+    "SOX-05",
+    *OF_ACCESS,
+    *OF_PACKAGES,
+}
 
 
 def break_it(site, statement):

@@ -25,6 +25,7 @@ def clo_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             ("clo_ops_reader", "in role pg_monitor"),
             ("clo_backup", ""),
             ("clo_ops_retention", ""),
+            ("clo_ops_accounts", ""),
         ):
             cluster.create_user(role, options=options)
         cluster.create_user("clo_ops")
