@@ -1,7 +1,9 @@
-"""# Reports and support: an Airflow DAG that sees whether those who are to be called can be
+"""# Reports and support: an Airflow DAG that puts the reports together, and sees whether those to be called can be
 
-**Manual section:** Support and Escalation / Support Structure / Support Contact Information (L458-L462), procedure
-SP-01; Vendor Support (L464-L476), procedure SP-02.
+**Manual section:** Reporting and Analytics / Operational Reports (L414-L432), procedures RP-01 to RP-03; Support and
+Escalation / Support Structure / Support Contact Information (L458-L462), procedure
+SP-01; Vendor Support (L464-L476), procedure SP-02; Reporting and Analytics / Performance Metrics (L434-L446), procedure
+RP-04.
 
 **What it does:** holds the four support contacts of contacts.yaml - operations centre, emergency hotline, status page,
 documentation - against what they must be, and every message of the last day on which somebody was to act against
@@ -27,7 +29,11 @@ and the message of an incident that names it says that it is too late for a P1 (
 contacts.yaml's `vendor_contracts.notice` on, every day, and is a failure from the day after the last. A vendor without
 a contract has none to end; one whose end nobody wrote down is a gap, and shown as such until somebody does.
 
-**Which runs:** SP-01 and SP-02 belong to the daily run; the weekly and the monthly one leave them out.
+**The scorecard:** every KPI of kpis.yaml over the calendar month before, with target, trend, owner and source; what
+nobody measures is "no source", never a number. A missed target is a warning here: it is red where it is judged, in the
+performance review of the same day. HTML, PDF and JSON, mailed to the roles of performance.yaml (docs/kpis.md).
+
+**Which runs:** SP-01 and SP-02 belong to the daily run, RP-04 to the monthly one; the others leave them out.
 
 **Who is told:** the operations centre by mail when the run is red, and then the people of the ladder by its incident.
 Risks and gaps are in the summary task's log of every run.
@@ -43,8 +49,10 @@ vendor too late for a P1, a contract that ends soon or of which nobody wrote dow
 **Safe to re-run:** yes, whole or any task: it only reads, and a re-run takes the place of its own earlier findings.
 """
 
+from datetime import timedelta
+
 from clo_ops.findings import Finding
-from clo_ops.orchestration import support
+from clo_ops.orchestration import performance, support
 from clo_ops.orchestration.blueprint import manual_page, section
 from clo_ops.orchestration.procedure import procedure
 from clo_ops.orchestration.run import Run
@@ -52,6 +60,10 @@ from clo_ops.orchestration.run import Run
 
 @manual_page(mail="when red")
 def reports_and_support() -> None:
+    with section("Performance Metrics"):
+        # The months' figures are brought up to date first, where nobody did before.
+        procedure("RP-04", execution_timeout=timedelta(hours=1))(performance.scorecard)
+
     with section("Support Structure"):
 
         @procedure("SP-01")

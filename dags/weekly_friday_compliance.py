@@ -1,7 +1,7 @@
 """# Friday compliance: an Airflow DAG that gathers the evidence for the house's controls, and names what broke them
 
 **Manual section:** Weekly Operations / Friday: Compliance and Reporting / Compliance Monitoring (L136-L149), procedures
-WF-01 to WF-08; Weekly Reports (L151-L155), procedures WF-11 and WF-12.
+WF-01 to WF-08; Weekly Reports (L151-L155), procedures WF-09 to WF-12.
 
 **What it does:** asks the controls of `include/policy/controls.yaml`, each with one read-only question to one snapshot
 of the database: segregation of duties in the transactions themselves, approvals, records complete and unaltered,
@@ -12,9 +12,11 @@ exports against each user's own habit, security events without owner or outcome.
 database's identity, the moment and the SHA-256 of the answer; rows are kept as keys and counts. Anybody who may read
 the database can put the question again: `python -m clo_ops.controls perform-again <file>`.
 
-**The reports:** the seven whole days before as security incident report (how soon each incident was answered and
-resolved against target) and user activity report (users, sessions, features, per role): HTML and PDF, mailed to the
-roles of reports.yaml, kept with their SHA-256, made again with `make report` (docs/reports.md).
+**The reports:** the seven whole days before as availability report (with and without announced windows, outages with
+their causes, error budget), performance report (KPIs against the targets of a month: a miss warns), security incident
+report (how soon each incident was answered and resolved against target) and user activity report (users, sessions,
+features, per role): HTML and PDF, mailed to the roles of performance.yaml and reports.yaml, kept with their SHA-256,
+made again with `make report` (docs/reports.md, docs/kpis.md).
 
 **Done by:** 14:00 UTC, four hours after it starts; a later run is told to management.
 
@@ -32,7 +34,7 @@ try's.
 from datetime import timedelta
 
 from clo_ops.findings import Finding
-from clo_ops.orchestration import compliance, weekly_reports
+from clo_ops.orchestration import compliance, performance, weekly_reports
 from clo_ops.orchestration.blueprint import manual_page, one_after_another, section
 from clo_ops.orchestration.procedure import procedure
 from clo_ops.orchestration.run import Run
@@ -88,6 +90,8 @@ def weekly_friday_compliance() -> None:
             return compliance.security_events(run)
 
     with section("Weekly Reports"):
+        procedure("WF-09")(performance.week_available)
+        procedure("WF-10")(performance.week_performed)
         procedure("WF-11")(weekly_reports.security_incidents)
         procedure("WF-12")(weekly_reports.user_activity)
 

@@ -39,8 +39,7 @@ def trends(run: Run, procedure: str) -> list[Finding]:
     """Every series of the procedure's resources: its forecast, kept for the score; its plot, kept as evidence."""
     terms, findings, kept = run.policy.capacity.forecasts, list[Finding](), list[capacity.Outlook]()
     for resource in run.policy.capacity.of(procedure):
-        outlooks = (capacity.outlook(each, terms) for each in _watched(run, resource))
-        found = sorted((one for one in outlooks if one), key=lambda one: one.watched.title)
+        found = outlooks(run, resource)
         findings += capacity.judge(resource, found, terms, at=run.at, wanted=_hosts(run, resource))
         kept += found
     days = [day for one in kept for day in capacity.forecast_days(one, terms, procedure)]
@@ -48,6 +47,13 @@ def trends(run: Run, procedure: str) -> list[Finding]:
     run.keep(Answer.of(figure for one in kept for figure in capacity.measured(one, run.at)))
     _plotted(run, procedure, kept)
     return findings
+
+
+def outlooks(run: Run, resource: Resource) -> list[capacity.Outlook]:
+    """The forecast of every series of a resource that has figures, by title."""
+    terms = run.policy.capacity.forecasts
+    found = (capacity.outlook(each, terms) for each in _watched(run, resource))
+    return sorted((one for one in found if one), key=lambda one: one.watched.title)
 
 
 def _watched(run: Run, resource: Resource) -> Iterator[capacity.Watched]:

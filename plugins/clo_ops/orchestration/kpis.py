@@ -1,6 +1,6 @@
 """Every KPI of the policy over any periods: put together from the ledger's figures and the application's own tables.
 
-    readings(run, comparison.months(run.at))
+    readings(figures_of(run, comparison.months(run.at), "RP-03"))
 
 is all a report needs. The ledger's roll-ups must be up to date (``up_to_date``); the application's tables are asked in
 one snapshot, and what came back is kept as evidence under its SHA-256.
@@ -79,15 +79,19 @@ class Figures:
         return make(self, kpi, period)
 
 
-def figures_of(run: Run, compared: Compared, names: Sequence[str] = (CALCULATIONS, REPORTS, FEEDBACK, WORK)) -> Figures:
-    """Ask the application's tables these questions for each period, in one snapshot, and keep the answers."""
+def figures_of(
+    run: Run, compared: Compared, procedure: str, names: Sequence[str] = (CALCULATIONS, REPORTS, FEEDBACK, WORK)
+) -> Figures:
+    """Ask the application's tables these questions for each period, in one snapshot; keep the answers as evidence."""
     from clo_ops.probes.performing import key_of, perform_all
 
+    if not names:
+        return Figures(run, compared)
     values = {(name, period): _values(run, name, period) for name in names for period in compared.periods}
     found = perform_all(run.connections.postgres, [(name, one) for (name, _), one in values.items()])
     answers = {key: found[key_of(key[0], one)] for key, one in values.items()}
     if kept := [_evidence(one) for one in answers.values() if isinstance(one, Performed)]:
-        run.attach("application-figures.json", json.dumps(kept, indent=1).encode(), "application/json")
+        run.attach(f"{procedure}-application.json", json.dumps(kept, indent=1).encode(), "application/json")
     return Figures(run, compared, answers)
 
 
@@ -119,12 +123,12 @@ def _evidence(one: Performed) -> dict[str, Any]:
     }
 
 
-def readings(run: Run, compared: Compared, figures: Figures | None = None) -> list[Reading]:
-    """Every KPI of the policy in the period, the one before, and three of them."""
-    known = figures or figures_of(run, compared)
+def readings(known: Figures, *procedures: str) -> list[Reading]:
+    """Every KPI of the policy, or those these procedures are about: the period, the one before, and three of them."""
     return [
-        Reading(name, kpi, *(known.of(kpi, period) for period in compared.periods))
-        for name, kpi in run.policy.kpis.items()
+        Reading(name, kpi, *(known.of(kpi, period) for period in known.compared.periods))
+        for name, kpi in known.run.policy.kpis.items()
+        if not procedures or set(procedures) & set(kpi.procedures)
     ]
 
 
