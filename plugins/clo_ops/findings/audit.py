@@ -47,8 +47,22 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """A moment of one database as its transactions count it: ``oldest`` is the first that was not over, ``next`` the
+    one there was yet to be; ``timeline`` is the one they are counted on.
+    """
+
+    oldest: int
+    next: int
+    timeline: str
+
+
+@dataclass(frozen=True, slots=True)
 class ArchiveFile:
-    """One file of the archive as its manifest has it; ``manifest_sha256`` is of the manifest's own bytes."""
+    """One file of the archive as its manifest has it; ``manifest_sha256`` is of the manifest's own bytes.
+
+    ``as_of``: a moment before the live rows were read, None where the manifest names none.
+    """
 
     name: str
     period: str
@@ -61,6 +75,7 @@ class ArchiveFile:
     system: str
     manifest_sha256: str
     written_at: datetime
+    as_of: Moment | None = None
 
     @classmethod
     def read(cls, facts: Mapping[str, Any], manifest: bytes) -> Self:
@@ -85,7 +100,12 @@ class ArchiveFile:
             system=str(facts["source"]["system"]),
             manifest_sha256=hashlib.sha256(manifest).hexdigest(),
             written_at=written_at,
+            as_of=_moment(facts.get("as_of")),
         )
+
+
+def _moment(facts: Mapping[str, Any] | None) -> Moment | None:
+    return None if facts is None else Moment(int(facts["oldest"]), int(facts["next"]), str(facts["timeline"]))
 
 
 @dataclass(frozen=True, slots=True)

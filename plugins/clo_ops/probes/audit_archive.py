@@ -9,7 +9,8 @@ from hashlib import file_digest, sha256
 from typing import TYPE_CHECKING, Any
 
 from clo_ops.findings.audit import ArchiveFile, Fault
-from clo_ops.probes.audit_rows import schema
+from clo_ops.probes.audit_rows import canonical, content, schema
+from clo_ops.probes.audit_stream import ahead
 from clo_ops.probes.audit_walk import Found, Walk
 from clo_ops.probes.backup_files import BackupFiles, Unlistable
 from clo_ops.probes.targets import BackupRepository
@@ -115,8 +116,8 @@ class AuditArchive:
         """
         walk = _FileWalk(one.stretch.first_id, one.stretch.prev_hash)
         digest = sha256()
-        for table in self.tables(name or one.name):
-            yield from walk.over(table)
+        for table, texts in ahead(lambda: ((read, canonical(read)) for read in self.tables(name or one.name))):
+            yield from walk.over(table, texts)
             digest.update(content(table))
             yield table
         if (walk.next_id - 1, walk.hash) != (one.stretch.last_id, one.stretch.last_hash):
@@ -128,25 +129,3 @@ class AuditArchive:
 class _FileWalk(Walk):
     def gap(self, first: int, last: int) -> tuple[Found | None, str | None]:
         return Found(Fault.DAMAGED, first, last, f"rows {first} to {last} are not in the file"), None
-
-
-def content(table: pa.Table) -> memoryview:
-    """What the canonical hash of a file's content is made of: the row hashes in order, 64 hex digits each."""
-    import pyarrow as pa
-
-    column = table["row_hash"]
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    if isinstance(array, pa.ChunkedArray):
-        array = array.chunk(0)
-    if not len(array):
-        return memoryview(b"")
-    _, offsets, data = array.buffers()
-    first, last = _ends(offsets, array.offset, len(array))
-    return memoryview(data)[first:last]
-
-
-def _ends(offsets: Any, offset: int, length: int) -> tuple[int, int]:
-    import numpy as np
-
-    positions = np.frombuffer(offsets, dtype=np.int32)
-    return int(positions[offset]), int(positions[offset + length])

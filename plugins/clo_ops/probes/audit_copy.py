@@ -22,18 +22,22 @@ def blocks(connection: psycopg.Connection[Any], query: bytes) -> Iterator[bytear
     pgconn, patience = connection.pgconn, getattr(connection, "patience", None)
     pgconn.send_query(query)
     _begun(pgconn, patience)
-    ended = False
+    ended, empty = False, False
     try:
         block = bytearray()
         while True:
             length, line = pgconn.get_copy_data(1)
             if length > 0:
                 block += line
+                empty = False
                 if len(block) >= BLOCK:
                     yield block
                     block = bytearray()
             elif length == 0:
-                _wait(pgconn, patience)
+                # What has come already is taken without waiting: who waits hands the interpreter to whoever counts
+                # beside this, and gets it back milliseconds later.
+                _wait(pgconn, patience) if empty else pgconn.consume_input()
+                empty = not empty
             else:
                 break
         ended = True

@@ -6,6 +6,7 @@ A row's text is what ``audit_row_hash`` of the CLO database hashes: the hash bef
 
 from __future__ import annotations
 
+from binascii import hexlify
 from hashlib import sha256
 from itertools import pairwise
 from json.encoder import encode_basestring
@@ -20,6 +21,8 @@ TYPES = dict(zip(COLUMNS, ("bigint", "timestamp with time zone", *["text"] * 4, 
 FEW_VALUES = ("actor", "action", "object_type")
 # What JSON cannot hold as it is.
 ESCAPED = r'[\x00-\x1f"\\]'
+PARSED_AT_ONCE = 1024 * 1024  # what the parser works on stays in the processor's own cache
+DIGITS = 64  # of a hash in hex
 
 
 class NotARow(Exception):
@@ -43,7 +46,7 @@ def parsed(block: bytes | bytearray) -> pa.Table:
     try:
         table = csv.read_csv(
             pa.BufferReader(pa.py_buffer(block)),
-            csv.ReadOptions(column_names=list(COLUMNS), use_threads=False, block_size=len(block) + 1),
+            csv.ReadOptions(column_names=list(COLUMNS), use_threads=False, block_size=PARSED_AT_ONCE),
             csv.ParseOptions(delimiter="\t", quote_char=False, escape_char=False),
             csv.ConvertOptions(
                 column_types={field.name: field.type for field in schema()},
@@ -53,24 +56,27 @@ def parsed(block: bytes | bytearray) -> pa.Table:
         )
     except pa.ArrowInvalid as error:
         raise NotARow(f"what COPY sent cannot be read: {error}") from None
-    for name in _escaped(table, block.count(b"\\")):
-        table = table.set_column(COLUMNS.index(name), name, _unescaped(name, table[name]))
-    return table.cast(schema()).combine_chunks()
+    return _as_written(table.combine_chunks(), block.count(b"\\")).cast(schema())
 
 
-def _escaped(table: pa.Table, backslashes: int) -> list[str]:
-    """The columns in which COPY escaped something: nearly always the JSON alone, and then one look is enough."""
+def _as_written(table: pa.Table, backslashes: int) -> pa.Table:
+    """Without what COPY escaped: nearly always in the JSON alone, and then no other column is looked at."""
+    left = backslashes - sum(table[name].null_count for name in COLUMNS)
+    if left:
+        plain = _unescaped("detail", table["detail"])
+        left -= 2 * (_size(table["detail"]) - _size(plain))  # of each pair one is gone
+        table = table.set_column(COLUMNS.index("detail"), "detail", plain)
+    if left:
+        for name in [one for one in COLUMNS[2:] if one != "detail"]:
+            table = table.set_column(COLUMNS.index(name), name, _unescaped(name, table[name]))
+    return table.combine_chunks()
+
+
+def _size(column: Any) -> int:
+    """Bytes of its texts."""
     import pyarrow.compute as pc  # type: ignore[import-untyped]
 
-    def within(name: str) -> int:
-        return int(pc.sum(pc.count_substring(table[name], "\\")).as_py() or 0)
-
-    missing = sum(table[name].null_count for name in COLUMNS)
-    of_detail = within("detail") if backslashes > missing else 0
-    found = ["detail"] if of_detail else []
-    if backslashes > missing + of_detail:
-        found += [name for name in COLUMNS[2:] if name != "detail" and within(name)]
-    return found
+    return int(pc.sum(pc.binary_length(column)).as_py() or 0)
 
 
 def _unescaped(name: str, column: Any) -> Any:
@@ -81,6 +87,9 @@ def _unescaped(name: str, column: Any) -> Any:
     if name == "detail":
         return pc.replace_substring(column, "\\\\", "\\")
     plain = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
+
+    if not pc.any(pc.match_substring(column, "\\")).as_py():
+        return column
 
     def one(value: str | None) -> str | None:
         if value is None or "\\" not in value:
@@ -128,17 +137,35 @@ def _one(column: Any) -> Any:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
-def recomputed(table: pa.Table) -> list[str]:
-    """The hash each row should have, in lower-case hex."""
+def recomputed(texts: pa.Array) -> bytes:
+    """The hash each row should have by its text, ``DIGITS`` lower-case hex digits each, one behind the other."""
+    data, ends = _texts(texts)
+    return hexlify(b"".join([sha256(data[start:end]).digest() for start, end in pairwise(ends.tolist())]))
+
+
+def content(table: pa.Table) -> memoryview:
+    """What the canonical hash of a file's content is made of: the row hashes in order, as they are stored."""
+    data, ends = _texts(_one(table["row_hash"]))
+    return data[int(ends[0]) : int(ends[-1])]
+
+
+def hashes(table: pa.Table) -> bytes | None:
+    """The same; None where one of them has not ``DIGITS`` digits, so that they cannot be told from each other."""
     import numpy as np
 
-    texts = canonical(table)
-    if not len(texts):
-        return []
-    _, offsets, data = texts.buffers()
-    ends = np.frombuffer(offsets, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1].tolist()
-    view = memoryview(data)
-    return [sha256(view[start:end]).hexdigest() for start, end in pairwise(ends)]
+    data, ends = _texts(_one(table["row_hash"]))
+    return bytes(data[int(ends[0]) : int(ends[-1])]) if bool(np.all(np.diff(ends) == DIGITS)) else None
+
+
+def _texts(column: pa.Array) -> tuple[memoryview, Any]:
+    """The bytes of all texts, and where in them each one ends and the next one begins."""
+    import numpy as np
+
+    if not len(column):
+        return memoryview(b""), np.zeros(1, dtype=np.int32)
+    _, offsets, data = column.buffers()
+    ends = np.frombuffer(offsets, dtype=np.int32)[column.offset : column.offset + len(column) + 1]
+    return memoryview(data) if data is not None else memoryview(b""), ends
 
 
 def copy_text(table: pa.Table) -> bytes:

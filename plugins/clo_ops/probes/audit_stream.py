@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Connection = psycopg.Connection[DictRow]
 
 T = TypeVar("T")
-FURTHEST = 2**63 - 1
+LOWEST, FURTHEST = 1 - 2**63, 2**63 - 1
 ROWS_AT_ONCE = 200_000
 
 
@@ -92,16 +92,22 @@ def copied(connection: Connection, name: str, values: Mapping[str, Any]) -> Iter
         yield parsed(block)
 
 
-def live(connection: Connection, *, after: int = 0, last: int = FURTHEST) -> Iterator[pa.Table]:
-    """Rows with ids in (after, last], as they are when they are reached: each statement sees its own moment."""
+def live(connection: Connection, *, after: int = LOWEST, last: int = FURTHEST) -> Iterator[pa.Table]:
+    """Rows with ids in (after, last], as they are when they are reached: each statement sees its own moment.
+
+    A statement takes a range of ids and not a number of rows: an id that stands there twice is never cut in two.
+    """
     reached = after
     while reached < last:
-        count = 0
-        for table in copied(connection, "source/audit_read", {"after": reached, "last": last, "limit": ROWS_AT_ONCE}):
-            count, newest = count + table.num_rows, int(table["id"][-1].as_py())
+        newest, upto = None, min(reached + ROWS_AT_ONCE, last)
+        for table in copied(connection, "source/audit_read", {"after": reached, "last": upto}):
+            newest = int(table["id"][-1].as_py())
             yield table
-        if count < ROWS_AT_ONCE:
-            return
+        if newest is None:
+            (row,) = rows(connection, "source/audit_next", {"after": reached, "last": last})
+            if row["id"] is None:
+                return
+            newest = row["id"] - 1
         reached = newest
 
 

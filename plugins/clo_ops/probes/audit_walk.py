@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clo_ops.findings.audit import GENESIS, Fault
-from clo_ops.probes.audit_rows import recomputed
+from clo_ops.probes.audit_rows import DIGITS, canonical, hashes, recomputed
 
 if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]
@@ -34,9 +34,12 @@ class Walk:
     hash: str | None = GENESIS
     rows: int = 0
 
-    def over(self, table: pa.Table) -> Iterator[Found]:
-        """The faults of the next rows; ``gap`` is asked of whoever walks before a missing row is one."""
-        computed = recomputed(table)
+    def over(self, table: pa.Table, texts: pa.Array | None = None) -> Iterator[Found]:
+        """The faults of the next rows; ``gap`` is asked of whoever walks before a missing row is one.
+
+        ``texts``: what of each row is hashed, where somebody has it already.
+        """
+        computed = recomputed(canonical(table) if texts is None else texts)
         if self._sound(table, computed):
             self._on(table, int(table["id"][-1].as_py()))
         else:
@@ -50,9 +53,8 @@ class Walk:
     def _on(self, table: pa.Table, last: int) -> None:
         self.next_id, self.hash = last + 1, str(table["row_hash"][-1].as_py())
 
-    def _sound(self, table: pa.Table, computed: list[str]) -> bool:
+    def _sound(self, table: pa.Table, computed: bytes) -> bool:
         import numpy as np
-        import pyarrow as pa
 
         ids = table["id"].to_numpy()
         stored, before = _array(table["row_hash"]), _array(table["prev_hash"])
@@ -61,12 +63,16 @@ class Walk:
             and (len(ids) == 1 or np.all(np.diff(ids) == 1))
             and (self.hash is None or before[0].as_py() == self.hash)
             and before.slice(1).equals(stored.slice(0, len(stored) - 1))
-            and stored.equals(pa.array(computed, pa.string()))
+            and hashes(table) == computed
         )
 
-    def _slowly(self, table: pa.Table, computed: list[str]) -> Iterator[Found]:
+    def _slowly(self, table: pa.Table, computed: bytes) -> Iterator[Found]:
         columns = (table[name].to_pylist() for name in ("id", "prev_hash", "row_hash"))
-        for number, before, stored, right in zip(*columns, computed, strict=True):
+        each = [computed[start : start + DIGITS].decode() for start in range(0, len(computed), DIGITS)]
+        for number, before, stored, right in zip(*columns, each, strict=True):
+            if number < 1:
+                yield Found(Fault.EDITED, number, number, f"row {number} is none of this chain: it begins with row 1")
+                continue
             if number < self.next_id:
                 yield Found(Fault.DOUBLED, number, number, f"row {number} stands there a second time")
                 continue

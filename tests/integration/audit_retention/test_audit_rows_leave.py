@@ -1,9 +1,11 @@
 """Old audit rows leave for the archive: what goes, what stays, and what is on record of it (WM-03, D05-D08)."""
+# ruff: noqa: S608 - ids the test itself found
 
 from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,8 +14,10 @@ import pyarrow as pa
 import pytest
 
 from clo_ops.actions.maintenance.plan import Outcome
+from clo_ops.actions.retention import archiving, deleting
 from clo_ops.actions.retention.archiving import RetentionFailed
 from clo_ops.actions.retention.audit import ARCHIVE, DELETE, TooMuch
+from clo_ops.actions.retention.deleting import Deletion
 from clo_ops.findings import CheckFailed, ConfigurationError
 from clo_ops.ledger import Ledger, LedgerUnavailable
 from clo_ops.policy.archive import AuditHold
@@ -197,6 +201,48 @@ def test_a_row_changed_after_it_was_archived_is_not_deleted(system):
         retention.act(steps[1])
     assert system.rows("SELECT count(*) FROM audit_logs WHERE action <> 'audit.rows_moved'")[0][0] == before
     assert {one.kind.value for one in system.verified().faults} == {"edited row"}
+
+
+def test_what_is_still_the_version_that_was_archived_goes_without_being_sent_again(system, monkeypatch):
+    retention = system.retention()
+    first, its_rows = retention.plan().steps[:2]
+    retention.act(first)
+    system.tamper("VACUUM FREEZE audit_logs")
+    monkeypatch.setattr(Deletion, "_compared", never)
+    assert retention.act(its_rows).outcome is Outcome.APPLIED
+    monkeypatch.undo()
+    assert system.rows("SELECT min(id) FROM audit_logs") == [(int(first.before["last_id"]) + 1,)]
+    assert system.verified().faults == []
+
+
+def never(*_: Any) -> None:
+    raise AssertionError("this was not to be called")
+
+
+@pytest.mark.parametrize("how", ["changed to the same", "moment unknown", "another timeline", "too long ago", "a gap"])
+def test_where_versions_say_nothing_every_column_is_compared(system, monkeypatch, how):
+    retention, now = system.retention(), deleting.moment
+    *before, file, its_rows = retention.plan().steps[:4]
+    if how == "moment unknown":
+        monkeypatch.setattr(archiving, "moment", lambda connection: None)
+    for step in (*before, file):
+        retention.act(step)
+    inside = int(file.before["first_id"]) + 50
+    if how == "changed to the same":
+        system.tamper(f"UPDATE audit_logs SET actor = actor WHERE id = {inside}")
+    if how == "another timeline":
+        monkeypatch.setattr(deleting, "moment", lambda one: replace(now(one), timeline="000000FF"))
+    if how == "too long ago":
+        monkeypatch.setattr(deleting, "moment", lambda one: replace(now(one), next=2**40))
+    if how == "a gap":
+        system.tamper(f"DELETE FROM audit_logs WHERE id = {inside}")
+    compared = []
+    columns = Deletion._columns
+    monkeypatch.setattr(Deletion, "_columns", lambda self, *given: (compared.append(1), columns(self, *given)))
+    assert retention.act(its_rows).outcome is Outcome.APPLIED
+    assert compared
+    assert system.rows("SELECT min(id) FROM audit_logs") == [(int(file.before["last_id"]) + 1,)]
+    assert system.verified().faults == []
 
 
 def test_a_trail_that_does_not_hold_is_not_archived(system):

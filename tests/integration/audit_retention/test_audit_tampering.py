@@ -11,6 +11,7 @@ import pytest
 
 from clo_ops.findings.audit import Fault, Receipt
 from clo_ops.ledger import archive_tables
+from clo_ops.probes import audit_stream
 from clo_ops.probes.audit_archive import MANIFEST
 
 COLUMNS = "id, created_at, actor, action, object_type, object_id, detail, prev_hash"
@@ -134,6 +135,18 @@ def test_a_doubled_row(altered):
     )
     found = altered.verified().faults
     assert [(one.kind, one.first_id) for one in found] == [(Fault.DOUBLED, first + 20)]
+
+
+@pytest.mark.parametrize("place", [99, 100, 101, 199])
+def test_a_doubled_row_where_one_statement_ends_and_the_next_begins(altered, monkeypatch, place):
+    monkeypatch.setattr(audit_stream, "ROWS_AT_ONCE", 100)
+    first, _ = ends(altered)
+    altered.tamper(
+        "ALTER TABLE audit_logs DROP CONSTRAINT audit_logs_pkey",
+        f"INSERT INTO audit_logs SELECT * FROM audit_logs WHERE id = {first + place}",
+    )
+    found = altered.verified().faults
+    assert [(one.kind, one.first_id) for one in found] == [(Fault.DOUBLED, first + place)]
 
 
 # --- receipts

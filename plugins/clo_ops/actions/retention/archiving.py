@@ -6,7 +6,7 @@ killed at any instant leaves a hidden file, or a file without a manifest, and th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from clo_ops.actions.backups.names import part_name
 from clo_ops.actions.backups.writing import BackupWriter, HashedFile
 from clo_ops.findings import CheckFailed, CloOpsError
-from clo_ops.findings.audit import ArchiveFile, Stretch
+from clo_ops.findings.audit import ArchiveFile, Moment, Stretch
 from clo_ops.policy.archive import Archive
-from clo_ops.probes.audit_archive import AuditArchive, Damaged, content
-from clo_ops.probes.audit_rows import FEW_VALUES, TYPES, NotARow, schema
+from clo_ops.probes.audit_archive import AuditArchive, Damaged
+from clo_ops.probes.audit_rows import FEW_VALUES, TYPES, NotARow, content, schema
 from clo_ops.probes.audit_stream import Ends, ahead, live
 from clo_ops.probes.audit_walk import Found
 from clo_ops.probes.postgres import rows
@@ -109,8 +109,9 @@ def archive(
         writer.prepare()
         writer.discard_hidden(lambda name: name.startswith(f".{due.name}"))
         _not_anothers(store, due.name, ends.system)
+        as_of = moment(connection)
         written, facts = _write(connection, writer, due, policy)
-        one = _provisional(due, written, facts, ends)
+        one = replace(_provisional(due, written, facts, ends), as_of=as_of)
         if one.last_at >= before:
             raise CheckFailed(f"a row of {one.last_at} would leave", f"rows older than {before}", NEXT_STEP)
         _read_back(store, writer, one)
@@ -237,11 +238,23 @@ def _manifest(one: ArchiveFile, ends: Ends, taken_by: str) -> dict[str, Any]:
         "size_bytes": one.size_bytes,
         "sha256": one.sha256,
         "columns": [{"name": name, "type": kind} for name, kind in TYPES.items()],
+        "as_of": asdict(one.as_of) if one.as_of else None,
         "source": {"system": ends.system, "table": "audit_logs", "server_version": ends.server_version},
         "taken_by": taken_by,
         "tool": f"pyarrow {version('pyarrow')}, zstd",
         "written_at": one.written_at,
     }
+
+
+def moment(connection: Connection) -> Moment | None:
+    """Now, by the database's own count of transactions; None where it has none to tell."""
+    from psycopg.errors import FeatureNotSupported, InsufficientPrivilege, ObjectNotInPrerequisiteState
+
+    try:
+        (row,) = rows(connection, "retention/moment")
+    except (FeatureNotSupported, InsufficientPrivilege, ObjectNotInPrerequisiteState):
+        return None
+    return Moment(int(row["oldest"]), int(row["next"]), row["timeline"])
 
 
 def row_ends(connection: Connection, number: int) -> DictRow | None:

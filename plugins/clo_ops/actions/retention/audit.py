@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from clo_ops.actions.maintenance.plan import Effect, Outcome, Plan, Step
 from clo_ops.actions.retention.archiving import NEXT_STEP, Due, RetentionFailed, archive, file_name, row_ends
-from clo_ops.actions.retention.leaving import ArchiveRecord, held_rows, leave, record_of
+from clo_ops.actions.retention.deleting import held_rows
+from clo_ops.actions.retention.leaving import ArchiveRecord, leave, record_of
 from clo_ops.findings import CheckFailed
 from clo_ops.findings.audit import ArchiveFile, ArchiveRow
 from clo_ops.policy.archive import Archive
@@ -127,12 +128,13 @@ class AuditRetention:
             )
         return found
 
-    def _may_go(self, connection: Connection, here: Ends, one: ArchiveFile) -> int:
-        """How many of a file's rows stand in the live table and are not held."""
+    def _may_go(self, connection: Connection, here: Ends, one: ArchiveFile, at_most: int | None = None) -> int:
+        """How many of a file's rows stand in the live table and are not held; ``at_most``: no more are counted."""
         stretch = one.stretch
         if not here.first_id or stretch.last_id < here.first_id:
             return 0
-        (row,) = rows(connection, "source/audit_present", {"first": stretch.first_id, "last": stretch.last_id})
+        values = {"first": stretch.first_id, "last": stretch.last_id, "at_most": at_most}
+        (row,) = rows(connection, "source/audit_present", values)
         holds = held_in(self.policy.holds, one.first_at, one.last_at)
         if not row["rows"] or not holds:
             return int(row["rows"])
@@ -269,7 +271,7 @@ class AuditRetention:
                 allowed="rows are deleted only when the archive holds them",
                 next_step="archive it first: the next run plans it again",
             )
-        if not self._may_go(connection, here, one):
+        if not self._may_go(connection, here, one, at_most=1):
             return Outcome.SKIPPED, f"the rows of {one.name} have left already", {}
         limit = may_leave_before(self.at, here.at, self.hot_for)
         with self._asked():
