@@ -5,7 +5,8 @@
 **What it does:** every five minutes it puts on record how the error bursts of each log stand (LM-02). Every evening it
 reads on in the logs and tells the day's performance and usage (LM-03), and says what is older than its class is kept,
 in tables and in files (LM-01). On Fridays it names signatures that are new, growing or gone (LM-04); on the first
-Monday of a month it gathers the evidence for those who review the logs (LM-05). docs/logs.md has it all.
+Monday of a month it gathers the evidence for those who review the logs, puts all evidence of the month before into one
+file that verifies offline, and anchors its head (LM-05). docs/logs.md and docs/evidence.md have it all.
 
 **What it changes:** nothing outside a window. What is due (LM-01) is shown as a plan; the windows carry it out where
 maintenance.yaml says `duties.logs.apply: true`: rows in small batches, files only once they stand in the archive and
@@ -44,7 +45,7 @@ carried out is not carried out again.
 from datetime import timedelta
 
 from clo_ops.findings import Finding
-from clo_ops.orchestration import bursts, log_retention, logs
+from clo_ops.orchestration import bursts, log_retention, logs, monthly_evidence
 from clo_ops.orchestration.blueprint import manual_page, one_after_another, section
 from clo_ops.orchestration.procedure import procedure
 from clo_ops.orchestration.run import Run
@@ -76,10 +77,10 @@ def log_management() -> None:
             """Signatures of the week against those of the weeks before: new, growing, gone."""
             return logs.weekly(run)
 
-        @procedure("LM-05")
+        @procedure("LM-05", **LISTING)
         def monthly_review(run: Run) -> list[Finding]:
-            """Which logs there are of each class, whole and kept long enough; lines that matter to security."""
-            return logs.monthly(run)
+            """Logs of each class, whole and kept long enough; lines that matter to security; the month's evidence."""
+            return [*logs.monthly(run), *monthly_evidence.of_last_month(run)]
 
     with section("Log Categories and Retention"):
 

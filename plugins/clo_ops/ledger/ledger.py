@@ -7,6 +7,7 @@ from clo_ops.ledger.alerts import Alerts
 from clo_ops.ledger.archive import Archives
 from clo_ops.ledger.attendance import Attendance
 from clo_ops.ledger.backups import Backups
+from clo_ops.ledger.evidence_index import EvidenceIndex
 from clo_ops.ledger.forecasts import Forecasts
 from clo_ops.ledger.incident_record import IncidentRecord
 from clo_ops.ledger.incidents import Incidents
@@ -36,6 +37,7 @@ class Ledger(
     Forecasts,
     LogDays,
     States,
+    EvidenceIndex,
 ):
     """``Ledger(url_or_engine, client_name="clo_ops")``; a context manager, else call ``close()``.
 

@@ -294,6 +294,12 @@ def _audit(sections: Sections) -> Iterator[Fault]:
         yield from _nowhere("audit", ("to", index), name, groups, "the groups of contacts.yaml")
 
 
+def _anchor(sections: Sections) -> Iterator[Fault]:
+    groups = sections["contacts"].groups
+    for index, name in enumerate(sections["evidence"].anchor.to):
+        yield from _nowhere("evidence", ("anchor", "to", index), name, groups, "the groups of contacts.yaml")
+
+
 def _country(sections: Sections) -> Iterator[Fault]:
     calendar = sections["business_calendar"]
     if not country_known(calendar.country):
@@ -329,6 +335,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Sections], Iterator[Fault]]], ...
     (("audit", "contacts"), _audit),
     (("reports", "contacts", "procedures"), _reports),
     (("updates", "hosts"), _updates),
+    (("evidence", "contacts"), _anchor),
     (("audit", "contacts"), _audit),
     (("kpis", "contacts"), _kpis),
     (("performance", "contacts"), _performance),

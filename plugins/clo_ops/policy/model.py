@@ -11,6 +11,7 @@ from clo_ops.policy.cadences import BusinessCalendar, Cadences, Windows
 from clo_ops.policy.capacity import Capacity
 from clo_ops.policy.catalogue import Kpis, Procedures
 from clo_ops.policy.controls import Controls
+from clo_ops.policy.evidence import EvidenceTerms
 from clo_ops.policy.logs import Logs
 from clo_ops.policy.maintenance import Maintenance
 from clo_ops.policy.morning import (
@@ -66,6 +67,7 @@ class Policy(Model):
     capacity: Capacity
     reports: Reports
     updates: Updates
+    evidence: EvidenceTerms
     performance: Performance
 
     @property
