@@ -25,6 +25,7 @@ DAG_IDS = {
     "log_management",
     "maintenance",
     "monthly_week1_security_audit",
+    "monthly_week2_performance_review",
     "monthly_week3_dr_test",
     "monthly_week4_system_updates",
     "reports_and_support",
