@@ -4,11 +4,13 @@
 
 **What it does:** puts every account and permission before their owners, with last use and second factor; names accounts
 nobody uses, roles that conflict, what belongs to nobody, who used a privilege and what for, and how the configuration
-drifted since the last audit. Evidence for each control is kept and can be asked for again.
+drifted since the last audit; which packages have known flaws, and which controls failed. Findings of penetration tests,
+gaps and actions stand in a register with owner, date and age until somebody closes them; overdue ones are escalated.
 
 **Nothing is disabled by itself.** Inactive accounts are a list. Where `audit.yaml` (accounts.disable) or the form of a
 run by hand says so, somebody of the policy's `approvals` is asked in Required Actions, never the one who asked; the
-approval holds for that list by its hash, and an account that was used meanwhile is left alone.
+approval holds for that list by its hash, and an account that was used meanwhile is left alone. The same form closes or
+moves an item of the register, and adds an action.
 
 **Done by:** 6 hours after it starts, at 10:00 UTC on the first Monday of each month.
 
@@ -26,6 +28,7 @@ from datetime import timedelta
 
 from clo_ops.findings import Finding
 from clo_ops.orchestration import access_audit, audit_tasks
+from clo_ops.orchestration import audit_register as register
 from clo_ops.orchestration import inactive_accounts as unused
 from clo_ops.orchestration import vulnerability_scan as scan
 from clo_ops.orchestration.blueprint import manual_page, one_after_another, section
@@ -78,8 +81,29 @@ def monthly_week1_security_audit() -> None:
             """Monday's baseline in full, and what changed since the last audit."""
             return access_audit.configuration(run)
 
+        @procedure("M1-07")
+        def penetration_tests(run: Run) -> list[Finding]:
+            """Findings of penetration tests out of their reports, each with its age until it is closed."""
+            return register.penetration_tests(run)
+
+        @procedure("M1-08")
+        def compliance_gaps(run: Run) -> list[Finding]:
+            """Every control of the month: failed, or assessed by nobody; with trend and owner."""
+            return register.compliance_gaps(run)
+
+    with section("Security Improvements"):
+
+        @procedure("M1-09")
+        def improvements(run: Run) -> list[Finding]:
+            """What is to be done, by whom and until when; what is late; and the report of the whole audit."""
+            return register.improvements(run)
+
     # What was asked in vain must not hide what follows: each judges for itself.
     asked.trigger_rule = approved.trigger_rule = inactive_accounts.trigger_rule = "all_done"
     accounts >> asked >> approved >> inactive_accounts
     one_after_another(role_assignments, privileged_access)
-    one_after_another(vulnerability_scan, configuration_review)
+    one_after_another(vulnerability_scan, configuration_review, penetration_tests)
+    # The register speaks of everything that was found before it.
+    compliance_gaps.trigger_rule = "all_done"
+    [inactive_accounts, privileged_access, penetration_tests] >> compliance_gaps
+    one_after_another(compliance_gaps, improvements)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from clo_ops.escalation import overdue_actions, tidings
+from clo_ops.escalation import overdue_actions, overdue_items, tidings
 from clo_ops.escalation.sighting import Links, NoLinks, Sighting
 from clo_ops.findings import Severity
 from clo_ops.rules.clocks import clocks, update_due
@@ -63,6 +63,7 @@ class Desk:
     def cycle(self, now: datetime) -> Cycle:
         """One round over all open incidents, and over what reviews decided: whatever has become due since the last."""
         overdue_actions.escalate(self, now)
+        overdue_items.escalate(self, now)
         done = Cycle()
         for incident in self.ledger.open_incidents(now):
             with self._held(incident.id) as held:

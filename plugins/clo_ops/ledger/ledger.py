@@ -6,6 +6,7 @@ from clo_ops.ledger import schema_version
 from clo_ops.ledger.alerts import Alerts
 from clo_ops.ledger.archive import Archives
 from clo_ops.ledger.attendance import Attendance
+from clo_ops.ledger.audit_items import AuditItems
 from clo_ops.ledger.backups import Backups
 from clo_ops.ledger.evidence_index import EvidenceIndex
 from clo_ops.ledger.forecasts import Forecasts
@@ -37,6 +38,7 @@ class Ledger(
     Forecasts,
     LogDays,
     States,
+    AuditItems,
     EvidenceIndex,
 ):
     """``Ledger(url_or_engine, client_name="clo_ops")``; a context manager, else call ``close()``.

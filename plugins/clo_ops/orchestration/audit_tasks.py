@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator, Param
 from airflow.sdk.exceptions import AirflowSkipException
 
+from clo_ops.findings.audit_items import ACTIONS
 from clo_ops.orchestration.inactive_accounts import FIELD, ask_approval
 from clo_ops.orchestration.procedure import open_run
 from clo_ops.orchestration.window_tasks import ApprovalOperator
@@ -27,7 +28,22 @@ missing. Nothing is changed here."""
 
 def form() -> dict[str, Param]:
     """The fields of a run by hand; a run on schedule takes them as they stand here."""
-    return {FIELD: Param(False, type="boolean", title="Ask for the approval to disable the accounts nobody uses")}
+    kinds, day = [None, *ACTIONS], {"format": "date"}
+    return {
+        FIELD: Param(False, type="boolean", title="Ask for the approval to disable the accounts nobody uses"),
+        "item": Param(None, type=["null", "integer"], title="Register: number of an open item", minimum=1),
+        "item_note": _text("Register: what was done, and where the evidence is; closes the item", format="multiline"),
+        "item_owner": _text("Register: another owner of the item"),
+        "item_due": _text("Register: another date of the item, instead of closing it", **day),
+        "action_title": _text("New action: what is to be done"),
+        "action_kind": Param(None, type=["null", "string"], title="New action: its kind", enum=kinds),
+        "action_owner": _text("New action: who"),
+        "action_due": _text("New action: by which day", **day),
+    }
+
+
+def _text(title: str, **more: Any) -> Param:
+    return Param(None, type=["null", "string"], title=title, **more)
 
 
 class ListOperator(BaseOperator):

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from clo_ops.findings import Answer, CheckFailed, Finding
 from clo_ops.findings.performed import Judged, Performed
-from clo_ops.orchestration.run import Run
-from clo_ops.policy.controls import Control
 from clo_ops.probes.reaching import Unreachable, nobody_answered
 from clo_ops.rules import controls as rules
 from clo_ops.rules.control_answers import WITH_A_PAST, Earlier, read
 from clo_ops.rules.states import as_state
 
 if TYPE_CHECKING:
+    from clo_ops.orchestration.run import Run
+    from clo_ops.policy.controls import Control
     from clo_ops.probes.performing import Outcome
 
 WEEK = timedelta(days=7)

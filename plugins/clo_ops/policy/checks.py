@@ -288,12 +288,6 @@ def _reports(sections: Sections) -> Iterator[Fault]:
         yield from _nowhere("reports", location, name, sections["procedures"], "procedures.yaml")
 
 
-def _audit(sections: Sections) -> Iterator[Fault]:
-    groups = sections["contacts"].groups
-    for index, name in enumerate(sections["audit"].to):
-        yield from _nowhere("audit", ("to", index), name, groups, "the groups of contacts.yaml")
-
-
 def _anchor(sections: Sections) -> Iterator[Fault]:
     groups = sections["contacts"].groups
     for index, name in enumerate(sections["evidence"].anchor.to):
@@ -336,7 +330,6 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Sections], Iterator[Fault]]], ...
     (("reports", "contacts", "procedures"), _reports),
     (("updates", "hosts"), _updates),
     (("evidence", "contacts"), _anchor),
-    (("audit", "contacts"), _audit),
     (("kpis", "contacts"), _kpis),
     (("performance", "contacts"), _performance),
 )

@@ -60,7 +60,8 @@ class Control(Cited):
 
     ``judge`` names how what came back is read; ``plain`` reads rows of kind, key and reason. ``looks_back`` is how far
     the question reaches before the run. Fewer than ``at_least`` things looked at is a violation: silence is a finding.
-    One that ``only_warns`` is told and turns nothing red. Columns ``listed`` of every row are kept as a table beside the evidence.
+    One that ``only_warns`` is told and turns nothing red. Columns ``listed`` of every row are kept as a table beside
+    the evidence.
     ``not_assessed`` is why nobody asks; it is then neither passed nor failed.
     """
 

@@ -1,4 +1,4 @@
-"""Which flaws are known of the Python packages that are installed here: asked of a service that speaks the OSV protocol.
+"""Which flaws are known of the Python packages installed here: asked of a service that speaks the OSV protocol.
 
 Names and versions of the packages leave the house, nothing else (M1-05, manual L169).
 """

@@ -21,7 +21,7 @@ ORDER = ("critical", "high", UNRATED, "medium", "low", "none")
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """One flaw of one package. ``fixed_in`` is the lowest fixed version above the installed one; "" where there is none."""
+    """One flaw of one package. ``fixed_in`` is the lowest fixed version above the installed one, or ""."""
 
     ids: tuple[str, ...]
     rating: str

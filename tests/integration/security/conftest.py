@@ -21,7 +21,7 @@ import pytest
 
 from clo_ops.findings import ConfigurationError, Finding, Status
 from clo_ops.ledger import Ledger
-from clo_ops.orchestration import access_audit, inactive_accounts, vulnerability_scan
+from clo_ops.orchestration import access_audit, audit_register, inactive_accounts, vulnerability_scan
 from clo_ops.orchestration.connections import Connections
 from clo_ops.orchestration.controls import assess
 from clo_ops.orchestration.recording import carry_out
@@ -44,6 +44,9 @@ OF_THE_MONTH = {
     "M1-04": access_audit.privileges,
     "M1-05": vulnerability_scan.vulnerabilities,
     "M1-06": access_audit.configuration,
+    "M1-07": audit_register.penetration_tests,
+    "M1-08": audit_register.compliance_gaps,
+    "M1-09": audit_register.improvements,
 }
 _numbers = count(1)
 # A host whose lists are fresh and that waits for nothing; what the machine of the tests waits for is another matter.
@@ -223,8 +226,17 @@ def demanding(policy: Policy, control: str, **parameters: Any) -> Policy:
 
 
 @pytest.fixture
-def site(
-    state: Path, cluster: Cluster, cache: Redis, osv: Osv, apt: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def judging(osv: Osv, apt: Path) -> Policy:
+    """The demo's policy, with the vulnerability database of the tests."""
+    policy = load_policy(mode="demo")
+    for control in ("VUL-01", "VUL-02"):
+        policy = demanding(policy, control, source=f"http://127.0.0.1:{osv.server_port}/")
+    return policy
+
+
+@pytest.fixture
+def site(  # noqa: PLR0917 - what the system is made of
+    state: Path, cluster: Cluster, cache: Redis, judging: Policy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Site]:
     """The system as it was built; whatever a test switches on is off again afterwards."""
     monkeypatch.setenv("CLO_OPS_EVIDENCE", str(tmp_path / "evidence"))
@@ -233,10 +245,7 @@ def site(
     with cluster.connect() as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE ledger_template OWNER clo_ops")
     with Ledger(cluster.url(name, "clo_ops"), client_name="clo_ops/test") as ledger:
-        source, policy = f"http://127.0.0.1:{osv.server_port}/", load_policy(mode="demo")
-        for control in ("VUL-01", "VUL-02"):
-            policy = demanding(policy, control, source=source)
-        yield Site(state, cluster, cache, ledger, policy)
+        yield Site(state, cluster, cache, ledger, judging)
     switch_off_all(state)
 
 

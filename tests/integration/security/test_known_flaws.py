@@ -1,4 +1,4 @@
-"""Known flaws of installed packages, asked of a real server that speaks the OSV protocol; and updates hosts wait for."""
+"""Known flaws of installed packages, asked of a real server that speaks OSV; and updates hosts wait for."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PENDING = (
 )
 
 
-def entry(name, package="httpx", aliases=(), fixed=(), vector="", word="", **more):
+def entry(name, *, package="httpx", aliases=(), fixed=(), vector="", word="", **more):
     events = [{"introduced": "0"}, *({"fixed": one} for one in fixed)]
     affected = {"package": {"name": package, "ecosystem": "PyPI"}, "ranges": [{"type": "ECOSYSTEM", "events": events}]}
     found = {"id": name, "aliases": list(aliases), "summary": f"about {name}", "affected": [affected]}
@@ -60,16 +60,17 @@ def test_a_critical_flaw_fails_with_its_fix_and_its_other_names_are_one(site, os
 
 
 @pytest.mark.parametrize(
-    ("flaw", "rating", "control", "status"),
+    ("flaw", "rating", "control"),
     [
-        (entry("A-1", vector=CRITICAL), "critical; no fixed version yet", "VUL-01", Status.FAIL),
-        (entry("A-1", vector=MEDIUM), "medium", "VUL-02", Status.WARN),
-        (entry("A-1", vector=CRITICAL, word="LOW"), "low", "VUL-02", Status.WARN),
-        (entry("A-1", vector="CVSS:4.0/AV:N"), "unrated", "VUL-01", Status.FAIL),
-        (entry("A-1"), "unrated", "VUL-01", Status.FAIL),
+        (entry("A-1", vector=CRITICAL), "critical; no fixed version yet", "VUL-01"),
+        (entry("A-1", vector=MEDIUM), "medium", "VUL-02"),
+        (entry("A-1", vector=CRITICAL, word="LOW"), "low", "VUL-02"),
+        (entry("A-1", vector="CVSS:4.0/AV:N"), "unrated", "VUL-01"),
+        (entry("A-1"), "unrated", "VUL-01"),
     ],
 )
-def test_each_rating_has_its_colour_and_an_unrated_flaw_is_grave(site, osv, flaw, rating, control, status):
+def test_each_rating_has_its_colour_and_an_unrated_flaw_is_grave(site, osv, flaw, rating, control):
+    status = Status.WARN if control == "VUL-02" else Status.FAIL
     osv.add("httpx", flaw)
     found = {one.subject: one for one in site.judged("M1-05")}
     assert found[control].status is status
