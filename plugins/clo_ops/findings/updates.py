@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -87,6 +88,11 @@ def parts(version: str) -> tuple[int, ...]:
     if not all(one.isdigit() for one in numbers):
         raise ValueError(f"{version!r} is not a version of numbers and dots")
     return tuple(int(one) for one in numbers)
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """Every number of a library's version, up to its local part: 2.0.1.post1 is after 2.0.1. (0,) where it has none."""
+    return tuple(int(one) for one in re.findall(r"\d+", version.partition("+")[0])) or (0,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clo_ops.findings import Answer, Finding
 from clo_ops.findings.updates import ApplicationState, HostState
+from clo_ops.orchestration.controls import asked, judged, lent
+from clo_ops.orchestration.vulnerability_scan import GRAVE, OTHERS
 from clo_ops.policy.updates import Application, KnownVersion
-from clo_ops.probes import host_updates, postgres_patches, release_feeds
+from clo_ops.probes import host_updates, package_index, postgres_patches, release_feeds
+from clo_ops.probes.vulnerabilities import installed
 from clo_ops.rules import pending_updates as rule
 
 if TYPE_CHECKING:
@@ -101,5 +105,19 @@ def running(run: Run, application: Application) -> tuple[str, Answer]:
 
 
 def libraries(run: Run) -> list[Finding]:
-    """M4-04: libraries that are outdated or vulnerable, by severity."""
-    return [rule.no_libraries()]
+    """M4-04: known flaws of the libraries by severity, as M1-05 asks them, and which are outdated."""
+    controls = lent(run, "M4-04", GRAVE, OTHERS)
+    answers = asked(run, controls[:1])
+    found = answers[GRAVE]
+    answers[OTHERS] = found if isinstance(found, str) else replace(found, parameters=dict(controls[1].parameters))
+    return [*judged(run, controls, answers), _outdated(run)]
+
+
+def _outdated(run: Run) -> Finding:
+    index = run.policy.updates.libraries.index
+    if index is None:
+        return rule.no_index()
+    packages = installed()
+    newest, answer = package_index.newest(run.connections.web(index.connection), index, packages)
+    run.keep(answer)
+    return rule.outdated(packages, newest, answer)

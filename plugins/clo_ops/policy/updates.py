@@ -103,6 +103,22 @@ class Rollout(Cited):
     approval_holds: Duration
 
 
+class Index(Told):
+    """``path`` has ``{package}`` where the name goes; ``field`` is where the answer has the newest version."""
+
+    @model_validator(mode="after")
+    def _of_a_package(self) -> Self:
+        if "{package}" not in self.path:
+            raise refuse(self.path, "a path with {package} in it", key="path")
+        return self
+
+
+class Libraries(Cited):
+    """Where the newest version of a Python package is told; flaws are asked as controls.yaml says (VUL-01, VUL-02)."""
+
+    index: Index | None = None
+
+
 class Updates(Model):
     """updates.yaml."""
 
@@ -110,4 +126,5 @@ class Updates(Model):
     postgres: PostgresVersions
     applications: Annotated[tuple[Application, ...], AfterValidator(_told_apart)]
     releases: Releases
+    libraries: Libraries
     rollout: Rollout

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from clo_ops.findings import Answer, Finding, Severity, unanswered_findings
-from clo_ops.findings.updates import ApplicationState, Change, HostState, Release
+from clo_ops.findings.updates import ApplicationState, Change, HostState, Release, numbers
 from clo_ops.policy.units import as_text
 from clo_ops.policy.updates import HostUpdates, KnownVersion, PostgresVersions
 from clo_ops.rules.verdicts import Case
@@ -244,6 +244,39 @@ def _released(state: ApplicationState, within: timedelta, day: date) -> Finding:
 # ---------------------------------------------------------------- M4-04
 
 
-def no_libraries() -> Finding:
-    case = Case("M4-04", "libraries", "a source of known vulnerabilities", Severity.P2, NO_SOURCE, "L223")
-    return case.not_applicable("no source", "No source of vulnerabilities of the libraries is named")
+RENEW = "Renew the libraries named with the next release; those with a known flaw first."
+
+
+def _libraries() -> Case:
+    return Case("M4-04", "outdated libraries", "no library a major version behind", Severity.P4, RENEW, "L223")
+
+
+def no_index() -> Finding:
+    said = "updates.yaml names no package index: nobody can say which libraries are outdated"
+    return _libraries().not_applicable("no source", said)
+
+
+def outdated(packages: Mapping[str, str], newest: Mapping[str, str], answer: Answer) -> Finding:
+    """``newest`` by package, of those the index knows. A whole major version behind warns; the rest is counted."""
+    case = _libraries()
+    if not newest:
+        why = answer.unanswered[0].reason if answer.unanswered else "it knows none of them"
+        told = f"The package index could not be asked: {why}"
+        return replace(case.not_measured(), actual="nobody answered", message=f"{told}. Expected: {case.expected}.")
+    behind = {name: new for name, new in newest.items() if _older(packages[name], new)}
+    far = {name: new for name, new in behind.items() if _major(packages[name]) < _major(new)}
+    actual = f"{len(behind)} of {len(packages)} outdated, {len(far)} by a major version"
+    rest = len(packages) - len(newest)
+    unknown = f"; {rest} are not known to the index" if rest else ""
+    if far:
+        said = named(f"{name} {packages[name]} -> {new}" for name, new in sorted(far.items()))
+        return case.warned(actual, f"{actual}{unknown}: {said}", Severity.P4)
+    return case.passed(actual, f"{actual}{unknown}")
+
+
+def _major(version: str) -> int:
+    return numbers(version)[0]
+
+
+def _older(one: str, other: str) -> bool:
+    return numbers(one) < numbers(other)
