@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Both prepare .venv themselves; see docs/install.md.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dr-drill plan stop status test check lint policy ladder prometheus-rules coverage migrate ledger break mend compose-env bench lock clean ready
+.PHONY: help demo dr-drill plan report stop status test check lint policy ladder prometheus-rules coverage migrate ledger break mend compose-env bench lock clean ready
 
 # The first Python that is new enough; override with `make PYTHON=/path/to/python3.12 ...`.
 PYTHON ?= $(shell for p in python3 python3.12 python3.13 python3.11 python3.14; do \
@@ -54,6 +54,10 @@ ladder: ready ## who would be told what and when (SEVERITY=P1 AT=2026-11-23T08:0
 
 prometheus-rules: ready ## the alert rules for Prometheus and the route for Alertmanager (INTO=directory)
 	@PYTHONPATH=plugins $(VENV) -m clo_ops.reports.alerting_files $(or $(INTO),$(STATE)/prometheus)
+
+report: ready ## a report made again from the record (NAME=, DATE=2026-11-20, INTO=directory; without NAME: the list)
+	@export CLO_OPS_LEDGER_URL="$${CLO_OPS_LEDGER_URL:-$$($(PYTHON) -m demo.stack.control --state $(STATE) ledger)}"; \
+	PYTHONPATH=plugins $(VENV) -m clo_ops.reports $(if $(NAME),"$(NAME)") $(if $(DATE),--date "$(DATE)") $(if $(INTO),--into "$(INTO)")
 
 coverage: ready ## every procedure with its DAG and task; renews the pages made from the DAGs
 	@$(AIRFLOW) $(VENV) -m clo_ops.orchestration.coverage

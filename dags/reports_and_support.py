@@ -1,14 +1,16 @@
 """# Reports and support: an Airflow DAG that puts the reports together, and sees whether those to be called can be
 
-**Manual section:** Reporting and Analytics / Operational Reports (L414-L432), procedures RP-01 to RP-03; Support and
-Escalation / Support Structure / Support Contact Information (L458-L462), procedure
-SP-01; Vendor Support (L464-L476), procedure SP-02; Reporting and Analytics / Performance Metrics (L434-L446), procedure
-RP-04.
+**Manual section:** Reporting and Analytics / Operational Reports (L414-L432), procedures RP-01 to RP-03; Performance
+Metrics (L434-L446), procedure RP-04. Support and Escalation / Support Contact Information (L458-L462), procedure SP-01;
+Vendor Support (L464-L476), procedure SP-02.
 
-**What it does:** holds the four support contacts of contacts.yaml - operations centre, emergency hotline, status page,
-documentation - against what they must be, and every message of the last day on which somebody was to act against
-them: each carries all four. Then the vendors of vendors.yaml: whom to call for which component, whether they answer
-in time for a P1, and until when their contracts run. Nothing is sent and nothing is changed.
+**What it does:** makes one report of a day, of a week and of a month out of those that the pages of that time kept,
+each named with the SHA-256 of its page: nothing is counted twice. Errors in logs, how runs ended, incidents, reviews of
+compliance and the figures of a month are added from the ledger (docs/reports.md). Then it holds the four support
+contacts of contacts.yaml - operations centre, emergency hotline, status page, documentation - against what they must
+be, and every message of the last day on which somebody was to act against them: each carries all four. Last the vendors
+of vendors.yaml: whom to call for which component, whether they answer in time for a P1, and until when their contracts
+run. Nothing of the CLO system is changed.
 
 **What a contact must be:** the operations centre a mail address, the hotline a number in digits, status page and
 documentation an address on the web. The manual's own placeholders reach nobody: in production each is a failure, and
@@ -33,7 +35,8 @@ a contract has none to end; one whose end nobody wrote down is a gap, and shown 
 nobody measures is "no source", never a number. A missed target is a warning here: it is red where it is judged, in the
 performance review of the same day. HTML, PDF and JSON, mailed to the roles of performance.yaml (docs/kpis.md).
 
-**Which runs:** SP-01 and SP-02 belong to the daily run, RP-04 to the monthly one; the others leave them out.
+**Which runs:** RP-01, SP-01 and SP-02 belong to the daily run, RP-02 to Friday's, RP-03 and RP-04 to the monthly one;
+the others leave them out.
 
 **Who is told:** the operations centre by mail when the run is red, and then the people of the ladder by its incident.
 Risks and gaps are in the summary task's log of every run.
@@ -41,7 +44,8 @@ Risks and gaps are in the summary task's log of every run.
 **Done by:** 60 minutes after it starts at 19:00 UTC, every day.
 
 **What a failure means:** a contact reaches nobody, a message went out without them, a contract is over, or policy
-counts on a vendor whose contract does not promise it. A warning is a risk or a gap that somebody should know of: a
+counts on a vendor whose contract does not promise it. A red report lacks one that nobody made, or found one altered;
+the rest of it went out. A warning is a risk or a gap that somebody should know of: a
 vendor too late for a P1, a contract that ends soon or of which nobody wrote down when it ends.
 
 **First thing to do:** correct contacts.yaml or vendors.yaml; where a contract ends, call the vendor and quote it.
@@ -52,8 +56,8 @@ vendor too late for a P1, a contract that ends soon or of which nobody wrote dow
 from datetime import timedelta
 
 from clo_ops.findings import Finding
-from clo_ops.orchestration import performance, support
-from clo_ops.orchestration.blueprint import manual_page, section
+from clo_ops.orchestration import collected_reports, performance, support
+from clo_ops.orchestration.blueprint import manual_page, one_after_another, section
 from clo_ops.orchestration.procedure import procedure
 from clo_ops.orchestration.run import Run
 
@@ -62,7 +66,24 @@ from clo_ops.orchestration.run import Run
 def reports_and_support() -> None:
     with section("Performance Metrics"):
         # The months' figures are brought up to date first, where nobody did before.
-        procedure("RP-04", execution_timeout=timedelta(hours=1))(performance.scorecard)
+        scorecard = procedure("RP-04", execution_timeout=timedelta(hours=1))(performance.scorecard)
+
+    with section("Operational Reports"):
+
+        @procedure("RP-01")
+        def daily_report(run: Run) -> list[Finding]:
+            """Availability, performance, user activity, errors and incidents of the day, from the day's reports."""
+            return collected_reports.daily(run)
+
+        @procedure("RP-02")
+        def weekly_report(run: Run) -> list[Finding]:
+            """Resource trends, performance, security events and capacity planning, from the week's reports."""
+            return collected_reports.weekly(run)
+
+        @procedure("RP-03")
+        def monthly_report(run: Run) -> list[Finding]:
+            """System health, business metrics, compliance status and infrastructure planning of the month."""
+            return collected_reports.monthly(run)
 
     with section("Support Structure"):
 
@@ -77,3 +98,6 @@ def reports_and_support() -> None:
         def vendors(run: Run) -> list[Finding]:
             """Whom to call for which component, how soon they answer, and until when they are bound to."""
             return support.vendors(run)
+
+    # The month's report takes the scorecard's figures in.
+    one_after_another(scorecard, monthly_report)

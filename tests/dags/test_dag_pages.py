@@ -7,11 +7,14 @@ import pytest
 from clo_ops.findings import Finding, Status
 
 PAGES = {
-    "reports_and_support": {"SP-01", "SP-02"},
+    "reports_and_support": {"SP-01", "SP-02", "RP-01", "RP-02", "RP-03", "RP-04"},
     "business_hours_monitoring": {
         f"{kind}-{n:02d}" for kind, many in (("BH", 4), ("AL", 8)) for n in range(1, many + 1)
     },
 }
+
+# A system nobody has reported on yet has no reports to put together, which is not known and never green.
+NOT_YET = {"reports_and_support": {"RP-01", "RP-02", "RP-03"}}
 
 # What it says depends on how busy the machine of the tests is; that it says it does not.
 OF_THIS_MACHINE = {"business_hours_monitoring"}
@@ -32,7 +35,7 @@ def test_every_procedure_of_the_page_is_judged_and_on_record(stack, runs, page):
     red = [told(one) for one in findings if one.status in (Status.FAIL, Status.UNKNOWN)]
     assert (state == "success") == (red == []), (state, tasks, red)
     if page not in OF_THIS_MACHINE:
-        assert red == []
+        assert {one.partition(" ")[0] for one in red} == NOT_YET.get(page, set()), red
 
 
 def told(finding: Finding) -> str:

@@ -179,6 +179,24 @@ class Runs(Measurements):
             chosen = query if dag_id is None else query.where(table.c.dag_id == dag_id)
             return [_run_row(row) for row in connection.execute(chosen).mappings()]
 
+    def runs_with_evidence(self, dag_id: str, name: str, since: datetime) -> list[RunRow]:
+        """The runs of a DAG with at >= since that left a file of this name, newest business time first."""
+        table, files = schema.runs, schema.evidence
+        left = select(files.c.run_id).where(files.c.name == name)
+        query = select(table).where(table.c.dag_id == dag_id, table.c.at >= aware(since), table.c.id.in_(left))
+        with self.transaction() as connection:
+            rows = connection.execute(query.order_by(table.c.at.desc(), table.c.id.desc())).mappings()
+            return [_run_row(row) for row in rows]
+
+    def runs_between(self, since: datetime, until: datetime, dag_id: str | None = None) -> list[RunRow]:
+        """The runs with since <= at < until, oldest first."""
+        table = schema.runs
+        query = select(table).where(table.c.at >= aware(since), table.c.at < aware(until))
+        chosen = query if dag_id is None else query.where(table.c.dag_id == dag_id)
+        with self.transaction() as connection:
+            rows = connection.execute(chosen.order_by(table.c.at, table.c.id)).mappings()
+            return [_run_row(row) for row in rows]
+
     def recordings(self, run: int) -> list[Recording]:
         """Which procedures of the run have been recorded, by id."""
         table = schema.recordings

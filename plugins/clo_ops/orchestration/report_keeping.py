@@ -17,10 +17,11 @@ ENCLOSED = (".pdf", ".html")
 INSTALL = "Install what the message names on the workers; the HTML report is complete."
 
 
-def kept(run: Run, sheet: Sheet, name: str, groups: Sequence[str]) -> list[Finding]:
+def kept(run: Run, sheet: Sheet, name: str, groups: Sequence[str], procedure: str = "") -> list[Finding]:
     """The report as HTML, PDF and JSON among the task's evidence, and its mail in the outbox. A warning without a PDF.
 
-    Raises CouldNotCheck where nobody of the groups has a mail address.
+    ``procedure`` is whose task it is, where the sheet's first finding is another's. Raises CouldNotCheck where nobody
+    of the groups has a mail address.
     """
     from clo_ops.reports.pdf import PdfMissing
 
@@ -29,7 +30,7 @@ def kept(run: Run, sheet: Sheet, name: str, groups: Sequence[str]) -> list[Findi
     try:
         files[f"{name}.pdf"] = sheet.as_pdf(stamp)
     except PdfMissing as error:
-        found.append(_no_pdf(_procedure(run, sheet), error))
+        found.append(_no_pdf(procedure or _procedure(run, sheet), error))
     evidence = [run.attach(file, data, KINDS[file.rpartition(".")[2]]) for file, data in files.items()]
     _tell(run, sheet, name, [one for one in evidence if one.name.endswith(ENCLOSED)], recipients(run, groups))
     return found

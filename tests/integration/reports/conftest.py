@@ -97,6 +97,9 @@ def _samples() -> Iterator[Measurement]:
         at = FRIDAY - timedelta(minutes=10 * number + 3)
         busy = max(0.0, math.sin(math.pi * (at.hour - 7) / 12)) if 7 <= at.hour < 19 else 0.0
         jitter = (number * 37 % 11) / 10
+        busy *= (1.0, 0.7, 1.1, 0.85)[number // 144 % 4]  # no day is like the one before
+        # For ten minutes nothing answered.
+        yield Measurement("clo.service.availability", 0 if number == 20 else 100, "percent", at)
         yield Measurement("system.cpu.utilization", 15 + 45 * busy + jitter, "percent", at, {"host": "app1"})
         # Over its critical level on Friday noon, for an hour and a half.
         leak = 97.0 if 24 <= number < 33 else 61 + jitter

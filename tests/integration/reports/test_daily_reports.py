@@ -201,6 +201,22 @@ def test_the_reports_are_mailed_with_a_summary_and_the_files(office: Office, day
     assert business.recipients[0].startswith("business-stakeholders")
 
 
+def test_availability_is_that_of_the_looks(office: Office, day: dict[str, Sheet]) -> None:
+    shown = figures(day["ED-07"], "Availability")
+    (share,) = of_ledger(
+        office,
+        "SELECT avg(value) FROM clo_ops.measurements WHERE metric = 'clo.service.availability'"
+        " AND at >= :since AND at < :until",
+        since=DAY[0], until=DAY[1],
+    )  # fmt: skip
+    assert share == pytest.approx(100 * 143 / 144)
+    assert shown["Availability"][0] == f"{share:.3f} %"
+    assert shown["Down"][0] == "10.0 min"
+    (finding,) = section(day["ED-07"], "Availability")["findings"]
+    assert (finding["status"], finding["actual"]) == ("warn", "99.306 %")
+    assert day["ED-07"]["cards"][0][:2] == ["Availability", "99.306 %"]
+
+
 def test_incidents_of_the_day_are_those_open_within_it(day: dict[str, Sheet]) -> None:
     one = section(day["ED-07"], "Incidents")
     # "events" was closed at midnight: it was open on this day, too.
