@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from clo_ops.ledger.log_days import SignatureDay
     from clo_ops.rules.log_tally import LogDay
 
-BAD = ("error", "critical", "fatal", "panic", "alert", "emergency")
 MANY = 15
 READ = "Read the signatures that are new or grew (LM-03), the most frequent first."
 OPEN = "Open the newest Friday's report, the control that failed first."
@@ -29,20 +28,27 @@ def log_errors(facts: Facts, days: Mapping[str, LogDay], met: Sequence[Signature
         gap = f"Errors in logs: {NO_SOURCE} on record for this day; LM-03 reads logs at 18:30 UTC."
         return Section("Errors in logs", lines, findings=(case.not_applicable(NO_SOURCE, gap),), gaps=(gap,))
     source = facts.of_ledger(f"clo_ops.log_days, clo_ops.log_signature_days of {facts.period.last_day}")
-    rows = [(name, f"{day.lines:,}", f"{errors_of(day):,}", *_requests(day)) for name, day in sorted(days.items())]
-    heading = ("log", "lines", "errors", "requests", "failed (5xx)")
-    tables = [table(heading, rows, source, (1, 2, 3, 4))]
-    bad = sorted((one for one in met if one.level.lower() in BAD), key=lambda one: (-one.count, one.text))
+    errors = {name: _errors(facts, name, day) for name, day in sorted(days.items())}
+    rows = [(name, f"{day.lines:,}", f"{errors[name]:,}", *_requests(day)) for name, day in sorted(days.items())]
+    tables = [table(("log", "lines", "errors", "requests", "failed (5xx)"), rows, source, (1, 2, 3, 4))]
+    bad = [one for one in met if one.level in _bad_levels(facts, one.source)]
+    bad.sort(key=lambda one: (-one.count, one.text))
     if bad:
         cells = [(one.source, one.text, f"{one.count:,}", one.first_day) for one in bad[:MANY]]
         tables.append(table(("log", "what it said", "times", "first met"), cells, source, (2,)))
-    total = sum(errors_of(day) for day in days.values())
+    total = sum(errors.values())
     finding = case.passed(f"{total:,} error lines", f"{total:,} error lines in {len(days)} logs")
     return Section("Errors in logs", lines, (), tuple(tables), (), (finding,))
 
 
-def errors_of(day: LogDay) -> int:
-    return sum(count for level, count in day.levels.items() if level.lower() in BAD)
+def _bad_levels(facts: Facts, source: str) -> Sequence[str]:
+    """Policy's, by the form of the log (logs.yaml, errors); of a log policy no longer names, none."""
+    logs = facts.policy.logs
+    return next((logs.errors.get(one.form, ()) for one in logs.files if one.name == source), ())
+
+
+def _errors(facts: Facts, source: str, day: LogDay) -> int:
+    return sum(day.levels[level] for level in _bad_levels(facts, source))
 
 
 def _requests(day: LogDay) -> tuple[str, str]:
