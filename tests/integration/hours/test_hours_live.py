@@ -115,6 +115,17 @@ def test_response_times_are_judged_between_two_snapshots(asked, system):
     assert set(found) == {"p95 response time", "error rate"}
 
 
+def test_what_users_asked_is_kept_as_sums_for_the_figures_of_weeks(asked, system, ledger):
+    now = datetime.now(UTC)
+    asked.findings("BH-03")
+    visit(system, "/health", 12)
+    asked.findings("BH-03")
+    *_, kept = ledger.measurements("http.server.request.count", now, now + 3600 * SECOND)
+    *_, all_of_them = ledger.measurements("http.server.request.bucket", now, now + 3600 * SECOND, {"le": "+Inf"})
+    assert kept.value >= 12
+    assert all_of_them.value == kept.value
+
+
 def test_errors_users_met_are_counted(asked, system):
     asked.findings("BH-03")
     to = asked.connections

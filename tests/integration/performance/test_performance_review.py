@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from clo_ops.findings import Finding, Status
-from clo_ops.orchestration import performance
+from clo_ops.ledger import AlertRow
+from clo_ops.orchestration import hours, performance
 from clo_ops.orchestration.availability import availability_of
+from clo_ops.orchestration.recording import carry_out
+from clo_ops.rules import looks, waits
 from demo.stack.ports import free_port
 from tests.integration.performance.october import AT, DAY, GAP, HOUR, MINUTE, NOVEMBER, OCTOBER, WINDOW, Office, away
 
@@ -257,3 +260,22 @@ def test_a_database_that_does_not_answer_is_unknown_and_the_ledgers_figures_stan
     assert kpi(found, "calculation_time").status is Status.UNKNOWN
     assert kpi(found, "availability").labels["verdict"] == "missed"
     assert one_of(performance.calculations(away_now.run("away")), name="could not ask").status is Status.UNKNOWN
+
+
+def test_every_five_minutes_the_record_says_whether_the_service_answered(office: Office) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    rows = [
+        AlertRow("response_time", {"endpoint": "health"}, {}, "ok", 30.0, now),
+        AlertRow("database_connections", {"pool": "server"}, {}, "unknown", None, now),
+    ]
+    office.ledger.record_alerts(rows)
+    run = office.run("silent watch", now, "business_hours_monitoring")
+    carry_out(run, ["AL-04"], hours.answers)
+    assert not list(office.ledger.measurements(looks.METRIC, now - HOUR, now + HOUR))
+    office.ledger.beat("watch", now)
+    carry_out(office.run("watch", now, "business_hours_monitoring"), ["AL-04"], hours.answers)
+    found = {one.labels.get("part", ""): one.value for one in office.ledger.measurements(looks.METRIC, now, now + HOUR)}
+    assert found == {"": 0.0, "response_time health": 100.0, "database_connections server": 0.0}
+    carry_out(office.run("waits", now, "business_hours_monitoring"), ["AL-07"], hours.connections)
+    (sampled,) = office.ledger.measurements(waits.ACTIVE, now, now + HOUR)
+    assert sampled.value >= 0
