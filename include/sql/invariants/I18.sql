@@ -20,6 +20,8 @@ WITH fault (key, reason) AS (
     SELECT 'price ' || pricing_id, format('bid %%s, mid %%s, ask %%s, allowed 2 to 200 percent', bid_price, mid_price,
                                           ask_price)
     FROM asset_pricing
-    WHERE bid_price NOT BETWEEN 2 AND 200 OR mid_price NOT BETWEEN 2 AND 200 OR ask_price NOT BETWEEN 2 AND 200
+    -- In order and within both ends: what nearly every price is, seen by four comparisons instead of six.
+    WHERE (2 <= bid_price AND bid_price <= mid_price AND mid_price <= ask_price AND ask_price <= 200) IS NOT TRUE
+      AND (bid_price NOT BETWEEN 2 AND 200 OR mid_price NOT BETWEEN 2 AND 200 OR ask_price NOT BETWEEN 2 AND 200)
 )
 SELECT key, reason FROM fault ORDER BY 1, 2 LIMIT %(limit)s

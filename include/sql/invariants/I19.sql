@@ -15,7 +15,8 @@ WITH calendar AS (
     SELECT min(calendar.day) AS day FROM calendar
 ), odd AS MATERIALIZED (  -- the prices are by far the largest table here: read once for both faults of a single price
     SELECT pricing_id, pricing_date, bid_price, mid_price, ask_price FROM asset_pricing
-    WHERE bid_price > mid_price OR mid_price > ask_price OR pricing_date > %(at)s::timestamptz::date
+    WHERE bid_price > mid_price OR mid_price > ask_price
+       OR pricing_date > (SELECT %(at)s::timestamptz::date)  -- once, not for each row
 ), stale AS (
     SELECT a.blkrock_id, since.day AS due
     FROM assets AS a CROSS JOIN since

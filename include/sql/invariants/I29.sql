@@ -6,7 +6,8 @@
 -- severity: critical
 -- kind: recompute
 WITH flow AS (
-    SELECT *, lag(period_number) OVER w AS before_number, lag(ending_balance) OVER w AS before_ending
+    SELECT blkrock_id, period_number, beginning_balance, ending_balance, scheduled_principal, unscheduled_principal,
+           default_amount, purchases, sales, lag(period_number) OVER w AS before_number, lag(ending_balance) OVER w AS before_ending
     FROM asset_cash_flows WINDOW w AS (PARTITION BY blkrock_id ORDER BY period_number)
 )
 SELECT blkrock_id || ' period ' || period_number AS key,

@@ -32,7 +32,6 @@ WITH flow AS (
 SELECT blkrock_id || ' period ' || period_number AS key,
        format('interest %%s, recomputed %%s', interest_payment, round(beginning_balance * rate * fraction, 2)) AS reason
 FROM flow
-WHERE beginning_balance * rate * fraction IS NULL
-   OR abs(interest_payment - beginning_balance * rate * fraction) > 0.01
+WHERE coalesce(abs(interest_payment - beginning_balance * rate * fraction), 1) > 0.01
 ORDER BY blkrock_id, period_number
 LIMIT %(limit)s

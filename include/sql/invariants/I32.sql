@@ -6,8 +6,8 @@
 -- severity: error
 -- kind: recompute
 WITH total AS (
-    SELECT blkrock_id, sum(recoveries) AS recovered, sum(default_amount) AS defaulted
-    FROM asset_cash_flows GROUP BY blkrock_id
+    SELECT blkrock_id, sum(recoveries) AS recovered, coalesce(sum(default_amount), 0) AS defaulted
+    FROM asset_cash_flows WHERE recoveries IS DISTINCT FROM 0 OR default_amount IS DISTINCT FROM 0 GROUP BY blkrock_id
 ), fault (key, reason) AS (
     SELECT blkrock_id || ' period ' || period_number,
            format('total %%s, parts %%s; net loss %%s of %%s less %%s', total_cash_flow,

@@ -2,8 +2,8 @@
 subject, an ephemeral context, and Data Docs written to a directory that is kept as evidence.
 
 The library's own way for a query (UnexpectedRowsExpectation) runs it twice and keeps the rows it returns; the class
-here runs it once and keeps keys and a count. Importing the library takes 3 s and 160 MB, so everything is validated in
-one process, and nothing is imported before ``library`` is called.
+here has it run once (``violators``) and keeps keys and a count. Importing the library takes 3 s and 160 MB, so
+everything is validated in one process, and nothing is imported before ``library`` is called.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -22,17 +22,16 @@ from typing import Any
 
 from clo_ops.findings import CouldNotAsk
 from clo_ops.probes.checks import Check, Suite
-from clo_ops.probes.statements import statement
 from clo_ops.probes.targets import PostgresTarget
+from clo_ops.probes.violators import Said
 
 # The library knows three severities of its own; which of ours turns a task red is decided in clo_ops.rules.integrity,
 # whatever the library's actions would do.
 SEVERITIES = {"critical": "critical", "error": "warning", "warning": "info"}
 PINNED = " -c timezone=UTC -c datestyle=ISO,YMD -c row_security=off"
 METRIC = "clo.violators"
+ANSWERS = "clo_ops_answers"  # of the execution engine: whom the metric asks
 URL = "postgresql+psycopg://clo_ops@by_creator/clo"  # the library wants one; connections come from the creator
-COUNTED = 100_000
-SHOWN = 20
 _ONE_AT_A_TIME = Lock()
 
 
@@ -83,7 +82,8 @@ def _expectation() -> Any:
 
         @metric_value(engine=SqlAlchemyExecutionEngine)
         def _violators(cls, execution_engine: Any, metric_value_kwargs: Mapping[str, Any], **_: Any) -> Any:  # noqa: N805
-            return _asked(execution_engine, metric_value_kwargs["query"], metric_value_kwargs["at"])
+            said: Said = getattr(execution_engine, ANSWERS)(metric_value_kwargs["query"])
+            return said.violations, said.keys, said.reason
 
     class ExpectNoViolators(BatchExpectation):
         """No row breaks the invariant whose query is ``include/sql/<query>.sql``."""
@@ -104,30 +104,13 @@ def _expectation() -> Any:
     return ExpectNoViolators
 
 
-def wrapped(query: str) -> str:
-    """An invariant's query as the one that answers with keys and their number."""
-    return statement("violations").text.replace("{invariant}", statement(query).text)
-
-
-def _asked(engine: Any, query: str, at: str) -> tuple[int | None, tuple[str, ...], str]:
-    """One round trip. What the server refuses becomes the reason: its first line, which names objects, not values."""
-    from sqlalchemy.exc import DBAPIError
-
-    values = {"limit": COUNTED, "at": at, "shown": SHOWN}
-    try:
-        with engine.get_connection() as connection, connection.begin_nested():
-            violations, keys = connection.exec_driver_sql(wrapped(query), values).one()
-    except DBAPIError as error:
-        diagnosis = getattr(error.orig, "diag", None)
-        said = getattr(diagnosis, "message_primary", None) or str(error.orig).splitlines()[0]
-        return None, (), said
-    return violations, tuple(keys), ""
-
-
 @contextmanager
-def validator(target: PostgresTarget, evidence: Path | None) -> Iterator[Validator]:
-    """One context over one database; its Data Docs are in ``evidence`` when the block is left."""
-    made = Validator(target, evidence)
+def validator(target: PostgresTarget, evidence: Path | None, answer: Callable[[str], Said]) -> Iterator[Validator]:
+    """One context over one database; its Data Docs are in ``evidence`` when the block is left.
+
+    ``answer`` says what came of a check's query (``violators.Violators.answer``).
+    """
+    made = Validator(target, evidence, answer)
     try:
         yield made
         if evidence is not None:
@@ -137,13 +120,14 @@ def validator(target: PostgresTarget, evidence: Path | None) -> Iterator[Validat
 
 
 class Validator:
-    def __init__(self, target: PostgresTarget, evidence: Path | None) -> None:
+    def __init__(self, target: PostgresTarget, evidence: Path | None, answer: Callable[[str], Said]) -> None:
         gx = library().gx
         self.context = gx.get_context(mode="ephemeral")
         self.context.variables.progress_bars = {"globally": False}
         if evidence is not None:
             self.context.add_data_docs_site(site_name="drill", site_config=_site(evidence))
         self.source = self._source(target)
+        setattr(self.source.get_execution_engine(), ANSWERS, answer)
 
     def _source(self, target: PostgresTarget) -> Any:
         from great_expectations.datasource.fluent.interfaces import TestConnectionError

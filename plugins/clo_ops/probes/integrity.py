@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 
 from clo_ops.findings import Answer, Measurement, Unanswered
 from clo_ops.probes.checks import Check, Suite, checks, suites
-from clo_ops.probes.expectations import COUNTED, NotConnected, Verdict, validator, wrapped
+from clo_ops.probes.expectations import NotConnected, Verdict, validator
 from clo_ops.probes.postgres import TRIED, connect, rows
 from clo_ops.probes.reaching import Unreachable
 from clo_ops.probes.targets import PostgresTarget
+from clo_ops.probes.violators import COUNTED, Violators, wrapped
 
 if TYPE_CHECKING:
     import psycopg
@@ -49,12 +50,13 @@ def _count(connection: psycopg.Connection[DictRow], check: Check, at: datetime) 
     return int(row["violations"])
 
 
-def ask(target: PostgresTarget, *, at: datetime, evidence: Path | None = None) -> Answer:
+def ask(target: PostgresTarget, *, at: datetime, evidence: Path | None = None, workers: int = 1) -> Answer:
     """``integrity.violations`` (count, at most 100,000) by {invariant, suite, severity}, its detail the first keys.
 
     ``at`` is the moment that counts as now: a backup's snapshot. Great Expectations' Data Docs are written below
     ``evidence``; they hold keys and counts, never a row's values. An invariant the database cannot be asked about (a
-    table is missing, time ran out) is unanswered by itself. ``target.statement_timeout`` bounds each invariant.
+    table is missing, time ran out) is unanswered by itself. ``target.statement_timeout`` bounds each invariant;
+    ``workers`` sessions ask them side by side.
     """
     try:
         with connect(target):
@@ -63,11 +65,17 @@ def ask(target: PostgresTarget, *, at: datetime, evidence: Path | None = None) -
         return error.unanswered("the invariants", target, TRIED)
     now = datetime.now(UTC)
     try:
-        with validator(target, evidence) as made:
-            judged = [(suite, one) for suite in suites() for one in made.validate(suite, at.isoformat())]
+        judged = _judged(target, at.isoformat(), evidence, workers)
     except NotConnected as error:
         return Answer.of((), [Unanswered("the invariants", str(target), "Great Expectations", str(error), now)])
     return Answer.of(_measured(judged, now), _open(judged, target, now))
+
+
+def _judged(target: PostgresTarget, at: str, evidence: Path | None, workers: int) -> list[tuple[Suite, Verdict]]:
+    """The queries begin before the library is imported, and run on while it works."""
+    queries = [check.sql for suite in suites() for check in suite.checks]
+    with Violators(target, queries, at, workers) as asked, validator(target, evidence, asked.answer) as made:
+        return [(suite, one) for suite in suites() for one in made.validate(suite, at)]
 
 
 def _measured(judged: list[tuple[Suite, Verdict]], at: datetime) -> Iterator[Measurement]:

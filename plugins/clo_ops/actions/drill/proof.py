@@ -66,7 +66,7 @@ def meaning(target: PostgresTarget, manifest: Mapping[str, Any], proof: Proof, *
     Measures ``integrity.violations`` and, of the manifest, ``integrity.expected`` {invariant}.
     """
     at = datetime.fromisoformat(str(manifest["snapshot_at"])) if manifest.get("snapshot_at") else datetime.now(UTC)
-    answer = integrity.ask(_patient(target, proof), at=at, evidence=evidence)
+    answer = integrity.ask(_patient(target, proof), at=at, evidence=evidence, workers=proof.workers)
     recorded = sorted((manifest.get("invariants") or {}).items())
     return answer + Answer.of(
         Measurement("integrity.expected", count, "count", at, {"invariant": name}) for name, count in recorded
