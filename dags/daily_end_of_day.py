@@ -38,9 +38,9 @@ from clo_ops.orchestration.escalate import run_link
 from clo_ops.orchestration.procedure import procedure
 from clo_ops.orchestration.roll_up_task import PAGE, RollUpOperator
 from clo_ops.orchestration.run import Run
-from clo_ops.policy import load_policy
+from clo_ops.policy import policy_at_parse
 
-RECOVERY = load_policy().recovery
+RECOVERY = policy_at_parse().recovery
 VERIFICATION = RECOVERY.verification
 # No new backup is begun after that time; the one being read is read to its end.
 READING = {"execution_timeout": VERIFICATION.spend_at_most + timedelta(hours=1)}

@@ -49,9 +49,9 @@ from clo_ops.orchestration import bursts, log_retention, logs, monthly_evidence
 from clo_ops.orchestration.blueprint import manual_page, one_after_another, section
 from clo_ops.orchestration.procedure import procedure
 from clo_ops.orchestration.run import Run
-from clo_ops.policy import load_policy
+from clo_ops.policy import policy_at_parse
 
-LOGS = load_policy().logs
+LOGS = policy_at_parse().logs
 # One log after the other, each for as long as policy lets a look take.
 READING = {"execution_timeout": LOGS.reading.within * max(1, len(LOGS.files)) + timedelta(minutes=10)}
 LISTING = {"execution_timeout": timedelta(minutes=30)}

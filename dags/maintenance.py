@@ -31,9 +31,9 @@ from clo_ops.orchestration import authorisation, windows
 from clo_ops.orchestration import window_tasks as tasks
 from clo_ops.orchestration.blueprint import manual_page, section
 from clo_ops.orchestration.procedure import BOUNDS, procedure
-from clo_ops.policy import load_policy
+from clo_ops.policy import policy_at_parse
 
-POLICY = load_policy()
+POLICY = policy_at_parse()
 LONGEST = max(one.length for one in POLICY.windows.planned.values())
 # Waiting for what ends by itself, and the work; each step is bounded by its window.
 WORKING = {"execution_timeout": LONGEST, "retries": 1}

@@ -24,9 +24,9 @@ from clo_ops.orchestration import drill_tasks
 from clo_ops.orchestration.blueprint import manual_page, one_after_another, section
 from clo_ops.orchestration.drill_form import form
 from clo_ops.orchestration.procedure import procedure
-from clo_ops.policy import load_policy
+from clo_ops.policy import policy_at_parse
 
-POLICY = load_policy()
+POLICY = policy_at_parse()
 # A restore may take as long as the policy allows; what looks at its result is bounded like it.
 LONG = {"execution_timeout": POLICY.recovery.drill.restore_within + timedelta(minutes=15)}
 # What was not reached is not worth waiting for; what could not be asked is asked again soon.

@@ -35,9 +35,9 @@ from clo_ops.orchestration.blueprint import manual_page, one_after_another, sect
 from clo_ops.orchestration.maintenance_form import form
 from clo_ops.orchestration.procedure import procedure
 from clo_ops.orchestration.run import Run
-from clo_ops.policy import load_policy
+from clo_ops.policy import policy_at_parse
 
-POLICY = load_policy()
+POLICY = policy_at_parse()
 # What ends by itself is waited for, then the work; each step is bounded by what is left of the window.
 WORKING = {"execution_timeout": POLICY.windows["monday"].length + POLICY.maintenance.gate.wait_at_most, "retries": 1}
 LOOKING = {"execution_timeout": POLICY.maintenance.gate.wait_at_most + timedelta(minutes=30), "retries": 1}

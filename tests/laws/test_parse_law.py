@@ -38,6 +38,12 @@ from clo_ops.orchestration.coverage import pages
 list(pages())
 print(*sorted({name.partition('.')[0] for name in set(sys.modules) - before}))
 """
+MODELS = """
+import sys
+from clo_ops.orchestration.coverage import pages
+list(pages())
+print('clo_ops.policy.model' in sys.modules)
+"""
 EACH_MODULE = """
 import importlib, pkgutil, clo_ops
 names = [one.name for one in pkgutil.walk_packages(clo_ops.__path__, 'clo_ops.')]
@@ -65,6 +71,11 @@ def run(code, tmp_path):
 
 def test_no_task_s_tools_are_imported_to_parse(tmp_path):
     assert set(run(IMPORTED, tmp_path).split()) & ONLY_FOR_TASKS == set()
+
+
+def test_a_dag_file_is_parsed_with_few_of_the_policy_s_models(tmp_path):
+    """It asks policy_at_parse, and imports a model by name only where it is for the type checker alone."""
+    assert run(MODELS, tmp_path) == "False"
 
 
 def test_every_module_can_be_imported(tmp_path):

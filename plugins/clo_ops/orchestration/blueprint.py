@@ -17,7 +17,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from airflow.sdk import DAG, Asset, BaseOperator, MultipleCronTriggerTimetable, Param, TaskGroup, TriggerRule
 from airflow.sdk.definitions.callback import AsyncCallback
@@ -27,8 +27,11 @@ from clo_ops.orchestration.closing import Mail, MailOperator, SummaryOperator
 from clo_ops.orchestration.deadlines import DoneByOfTheCadence, RunAfterDeadline, deadline_missed
 from clo_ops.orchestration.escalate import run_failed
 from clo_ops.orchestration.procedure import BOUNDS, ProcedureOperator
-from clo_ops.policy import Cadence, load_policy
+from clo_ops.policy import policy_at_parse
 from clo_ops.policy.firing import ALL, by_the_clock, cadences_of, default_by_hand
+
+if TYPE_CHECKING:
+    from clo_ops.policy import Cadence
 
 # Runs are scheduled from here on; catchup is off, so nothing older is ever made up for.
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
@@ -62,7 +65,7 @@ def manual_page(
     """
 
     def page(wire: Wiring) -> DAG:
-        of_dag = cadences_of(load_policy(), wire.__name__)
+        of_dag = cadences_of(policy_at_parse(), wire.__name__)
         terms = {
             **_terms(of_dag),
             "max_active_runs": max_active_runs,

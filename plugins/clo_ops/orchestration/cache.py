@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from clo_ops.actions.maintenance import cache as action
-from clo_ops.actions.maintenance.applying import Act
-from clo_ops.actions.maintenance.plan import Effect, Plan, Step
 from clo_ops.findings import Answer, Finding, Measurement
 from clo_ops.orchestration.maintenance import maintained
-from clo_ops.orchestration.run import Run
 from clo_ops.probes import cache_keys as keys_probe
 from clo_ops.probes import cache_memory as memory_probe
 from clo_ops.rules import cache as rules
 from clo_ops.rules.gate import OUTSIDE_THE_DATABASE
+
+if TYPE_CHECKING:
+    from clo_ops.actions.maintenance.applying import Act
+    from clo_ops.actions.maintenance.plan import Effect, Plan, Step
+    from clo_ops.orchestration.run import Run
 
 # The last look on record is that of the week before, or of the one before it.
 LOOK_BACK = timedelta(days=35)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from clo_ops.findings import Finding
+from typing import TYPE_CHECKING
+
 from clo_ops.orchestration.availability import availability_of
 from clo_ops.orchestration.report_facts import facts
 from clo_ops.orchestration.report_keeping import kept
-from clo_ops.orchestration.run import Run
-from clo_ops.policy.reports import Audience
 from clo_ops.reports import availability_section, daily
-from clo_ops.reports.facts import Facts
-from clo_ops.reports.sheet import Sheet
 from clo_ops.rules.periods import Period, day_before
+
+if TYPE_CHECKING:
+    from clo_ops.findings import Finding
+    from clo_ops.orchestration.run import Run
+    from clo_ops.policy.reports import Audience
+    from clo_ops.reports.facts import Facts
+    from clo_ops.reports.sheet import Sheet
 
 
 def day_of(run: Run) -> Period:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from clo_ops.orchestration import audit_retention, cache, log_retention, rollout, upkeep
-from clo_ops.policy.maintenance import Kind
 
 if TYPE_CHECKING:
     from clo_ops.findings import Finding
     from clo_ops.orchestration.run import Run
+    from clo_ops.policy.maintenance import Kind
 
 Work = Callable[["Run"], "list[Finding]"]
 

@@ -17,7 +17,6 @@ from urllib.parse import quote
 from clo_ops.escalation.sighting import Sighting
 from clo_ops.escalation.spool import Spool
 from clo_ops.findings import CloOpsError, CouldNotCheck, Finding, Severity, Status
-from clo_ops.ledger.attendance import NOT_FINISHED
 from clo_ops.orchestration.connections import Connections
 from clo_ops.orchestration.run import client_name
 from clo_ops.policy import load_policy
@@ -132,6 +131,8 @@ def tell_late(dag_run: Mapping[str, Any], deadline: Mapping[str, Any]) -> None:
 
 def _missing(dag_id: str, run_id: str) -> list[str]:
     """The procedures of a run without a finding of their own."""
+    from clo_ops.ledger.attendance import NOT_FINISHED
+
     try:
         with _desk(dag_id) as desk:
             number = next((one.id for one in desk.ledger.recent_runs(dag_id) if one.run_id == run_id), None)

@@ -11,11 +11,8 @@ from typing import TYPE_CHECKING
 
 from clo_ops.actions.maintenance.plan import Effect, Outcome, Plan, Step
 from clo_ops.findings import Answer, ConfigurationError, Finding, Measurement
-from clo_ops.findings.log_retention import ArchivedLog, DueFile, TableState
 from clo_ops.orchestration.maintenance import carried_out, gated, system_of
 from clo_ops.orchestration.occasion import occasion
-from clo_ops.orchestration.run import Run
-from clo_ops.policy.logs import LogFile, LogTable
 from clo_ops.probes import log_files as files_probe
 from clo_ops.probes import log_tables as tables_probe
 from clo_ops.probes.backup_files import Unlistable
@@ -26,6 +23,9 @@ from clo_ops.rules import maintenance as outcome
 from clo_ops.rules.gate import Need
 
 if TYPE_CHECKING:
+    from clo_ops.findings.log_retention import ArchivedLog, DueFile, TableState
+    from clo_ops.orchestration.run import Run
+    from clo_ops.policy.logs import LogFile, LogTable
     from clo_ops.probes.log_tables import Hold
 
 # What is deleted is gone: a verified backup stands behind it.
@@ -242,6 +242,29 @@ def _measurements(run: Run, work: Work) -> None:
             seconds=5.0,
         )
         work.add(step, partial(_dropped, run, name, before))
+    _figures(run, work, before)
+
+
+def _figures(run: Run, work: Work, before: datetime) -> None:
+    """Hourly and daily figures and forecasts are kept as long as what they were made of."""
+    keep = run.policy.retention["measurements"]
+    due = run.ledger.figures_before(before)
+    work.place("ledger figures", due, 0, oldest=None, kept=f"kept {keep.keep}")
+    if due:
+        step = Step(
+            key="figures",
+            action="remove figures",
+            target="hourly, daily and forecasts of the ledger",
+            why=f"{due:,} days of series are older than {keep.keep}",
+            statement=f"delete of figures before {before:%Y-%m-%d}, some series at a time",
+            before={"days": due},
+        )
+        work.add(step, partial(_forgotten, run, before))
+
+
+def _forgotten(run: Run, before: datetime) -> Effect:
+    rows = run.ledger.forget_figures(before)
+    return Effect(Outcome.APPLIED, f"{rows:,} rows of figures are gone", 0.0, {"rows": rows})
 
 
 def _dropped(run: Run, name: str, before: datetime) -> Effect:

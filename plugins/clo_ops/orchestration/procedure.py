@@ -31,7 +31,7 @@ from clo_ops.findings import (
 from clo_ops.orchestration.connections import Connections
 from clo_ops.orchestration.recording import Judgement, carry_out, not_applicable, nothing_found
 from clo_ops.orchestration.run import Run, client_name, run_firing, run_time
-from clo_ops.policy import digest, load_policy
+from clo_ops.policy import digest, load_policy, policy_at_parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -175,7 +175,7 @@ BOUNDS: dict[str, Any] = {
 
 
 def _entry(procedure_id: str) -> Procedure:
-    catalogue = load_policy().procedures
+    catalogue = policy_at_parse().procedures
     if procedure_id not in catalogue:
         raise ConfigurationError(
             f"procedure {procedure_id!r} is not in the catalogue",

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from clo_ops.escalation.sighting import Sighting
 from clo_ops.findings import Answer, Measurement
 from clo_ops.ledger import AlertRow
-from clo_ops.policy.thresholds import Threshold
 from clo_ops.rules.alerts import Event, Level, State, step
 from clo_ops.rules.figures import figure
 from clo_ops.rules.watching import cause_of
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from clo_ops.escalation.desk import Cycle, Desk
     from clo_ops.ledger import IncidentRow, Ledger
     from clo_ops.policy import Policy
+    from clo_ops.policy.thresholds import Threshold
     from clo_ops.probes.watch import Asked
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from clo_ops.findings import ConfigurationError
-from clo_ops.policy.loading import SECTIONS, digest, load_policy
+from clo_ops.policy.loading import digest, load_policy, sections
 from clo_ops.policy.model import Policy
 from clo_ops.policy.show import DayRuns, hours, month_bounds, month_notes, month_runs, rows
 
@@ -90,7 +90,7 @@ def _print(policy: Policy, runs: list[DayRuns], notes: dict[date, str], month: t
 
     console = Console(width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE, highlight=False)
     console.print(f"Policy, mode {policy.mode}, digest {digest(policy)[:12]}", markup=False)
-    for section in SECTIONS:
+    for section in sections():
         lines = _catalogue(policy) if section == "procedures" else _figures(policy, section)
         console.print(_table(f"{section}.yaml", *lines))
     name = f"{month[0]}-{month[1]:02d} (UTC)"

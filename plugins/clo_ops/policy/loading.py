@@ -7,13 +7,11 @@ import json
 import os
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
 from clo_ops.findings import ConfigurationError
-from clo_ops.policy.checks import faults
-from clo_ops.policy.model import Mode, Policy
 from clo_ops.policy.paths import INCLUDE
 from clo_ops.policy.problems import (
     PolicyRefused,
@@ -25,10 +23,24 @@ from clo_ops.policy.problems import (
     type_at,
 )
 from clo_ops.policy.reading import Document, read
-from clo_ops.policy.thresholds import Threshold
 
-SECTIONS = tuple(name for name in Policy.model_fields if name != "mode")
+if TYPE_CHECKING:
+    from clo_ops.policy.model import Mode, Policy
+    from clo_ops.policy.thresholds import Threshold
+
 Signature = tuple[tuple[str, int, int], ...]
+
+
+def sections() -> tuple[str, ...]:
+    """The policy's files, by name."""
+    return tuple(name for name in _policy().model_fields if name != "mode")
+
+
+def _policy() -> type[Policy]:
+    """All the models, when the whole is loaded: a DAG file that is parsed needs a few (at_parse)."""
+    from clo_ops.policy.model import Policy
+
+    return Policy
 
 
 def load_policy(directory: str | Path | None = None, mode: str | None = None) -> Policy:
@@ -40,7 +52,9 @@ def load_policy(directory: str | Path | None = None, mode: str | None = None) ->
     Raises:
         ConfigurationError: anything is wrong with it. Lists every problem: file, key, given, allowed, what to do.
     """
-    where = Path(directory or os.environ.get("CLO_OPS_POLICY") or INCLUDE / "policy").absolute()
+    from clo_ops.policy.model import Mode
+
+    where = folder(directory)
     chosen = mode or os.environ.get("CLO_OPS_MODE") or "production"
     if chosen not in get_args(Mode):
         allowed = f"one of {', '.join(get_args(Mode))}"
@@ -50,6 +64,11 @@ def load_policy(directory: str | Path | None = None, mode: str | None = None) ->
             f"There is no policy directory {where}", "a directory of policy files", "set CLO_OPS_POLICY or remove it"
         )
     return _loaded(where, chosen, _signature(where))
+
+
+def folder(directory: str | Path | None = None) -> Path:
+    """``directory``, else CLO_OPS_POLICY, else include/policy."""
+    return Path(directory or os.environ.get("CLO_OPS_POLICY") or INCLUDE / "policy").absolute()
 
 
 def digest(policy: Policy) -> str:
@@ -67,19 +86,21 @@ def _signature(directory: Path) -> Signature:
 
 @lru_cache(maxsize=16)
 def _loaded(directory: Path, mode: str, signature: Signature) -> Policy:
+    from clo_ops.policy.checks import faults
+
     documents, problems = _documents(directory, [name for name, _, _ in signature])
-    sections = _sections(documents, problems)
-    for fault in faults(sections, mode):
+    valid = _sections(documents, problems)
+    for fault in faults(valid, mode):
         line = nearest_line(documents[fault.section].lines, fault.location)
         key = key_path(fault.location)
         problems.append(Problem(f"{fault.section}.yaml", key, fault.given, fault.allowed, fault.do, line))
     if problems:
         raise PolicyRefused(directory, sorted(problems, key=lambda one: (one.file, one.line, one.key)))
-    return Policy.model_construct(**_resolved(sections), mode=cast(Mode, mode))
+    return _policy().model_construct(**_resolved(valid), mode=cast("Mode", mode))
 
 
 def _documents(directory: Path, names: list[str]) -> tuple[dict[str, Document], list[Problem]]:
-    expected = [f"{section}.yaml" for section in SECTIONS]
+    expected = [f"{section}.yaml" for section in sections()]
     problems = [
         Problem(name, "", "an unknown file", f"only {', '.join(expected)}", did_you_mean(name, expected) or "remove it")
         for name in names
@@ -102,32 +123,37 @@ def _documents(directory: Path, names: list[str]) -> tuple[dict[str, Document], 
 
 @cache
 def _adapter(section: str) -> TypeAdapter[Any]:
-    return TypeAdapter(type_at(Policy, (section,)))
+    return TypeAdapter(type_at(_policy(), (section,)))
 
 
 def _sections(documents: dict[str, Document], problems: list[Problem]) -> dict[str, Any]:
     """The files that are valid by themselves; what is wrong with the others goes to ``problems``."""
-    sections = {}
+    valid = {}
     for name, document in documents.items():
         if document.content is None:
             continue
         try:
-            sections[name] = _adapter(name).validate_python(document.content)
+            valid[name] = _adapter(name).validate_python(document.content)
         except ValidationError as error:
-            problems += from_pydantic(document.file, type_at(Policy, (name,)), error, document.lines)
-    return sections
+            problems += from_pydantic(document.file, type_at(_policy(), (name,)), error, document.lines)
+    return valid
 
 
 def _levels(threshold: Threshold) -> dict[str, float]:
     return {"warning_level": threshold.warning.above, "critical_level": threshold.critical.above}
 
 
+def with_crons(cadences: Any) -> Any:
+    """Each that another one supersedes with the times of that one."""
+    known = {
+        name: one.superseded(cadences[one.superseded_by].cron) if one.superseded_by else one
+        for name, one in cadences.items()
+    }
+    return type(cadences)(known)
+
+
 def _resolved(sections: dict[str, Any]) -> dict[str, Any]:
     """Names replaced by what they stand for: trend levels from thresholds, crons that supersede others."""
-    cadences = {
-        name: one.superseded(sections["cadences"][one.superseded_by].cron) if one.superseded_by else one
-        for name, one in sections["cadences"].items()
-    }
     trend = sections["morning"].trend
     resources = tuple(
         one.model_copy(update=_levels(sections["thresholds"][one.threshold])) if one.threshold else one
@@ -136,7 +162,7 @@ def _resolved(sections: dict[str, Any]) -> dict[str, Any]:
     morning = sections["morning"].model_copy(update={"trend": trend.model_copy(update={"resources": resources})})
     return {
         **sections,
-        "cadences": type(sections["cadences"])(cadences),
+        "cadences": with_crons(sections["cadences"]),
         "morning": morning,
         "capacity": _with_levels(sections["capacity"], sections["thresholds"]),
     }

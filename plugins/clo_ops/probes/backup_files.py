@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from clo_ops.probes.targets import BackupRepository
+if TYPE_CHECKING:
+    from clo_ops.probes.targets import BackupRepository
 
 MOST_FILES = 50_000
 TOC = "toc.dat"  # the table of contents of a directory archive

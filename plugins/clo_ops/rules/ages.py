@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from clo_ops.findings import Answer, Finding, Measurement, Severity, Status, unanswered_findings
-from clo_ops.policy.upkeep import Ages, Sequences
 from clo_ops.rules.figures import number
 from clo_ops.rules.verdicts import Case
+
+if TYPE_CHECKING:
+    from clo_ops.policy.upkeep import Ages, Sequences
 
 PROCEDURE = "WM-01"
 MANUAL = "L90-L91"

@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from clo_ops.policy.thresholds import Level as Limit
-from clo_ops.policy.thresholds import Threshold
+if TYPE_CHECKING:
+    from clo_ops.policy.thresholds import Level as Limit
+    from clo_ops.policy.thresholds import Threshold
 
 
 class Level(IntEnum):

@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from clo_ops.findings import Finding, Severity, Status
-from clo_ops.findings.roll_ups import RollUp
-from clo_ops.policy.performance import Bottlenecks
 from clo_ops.rules.figures import age, figure, number
 from clo_ops.rules.series import title
-from clo_ops.rules.statement_weeks import Ran
 from clo_ops.rules.waits import CPU, Waits
+
+if TYPE_CHECKING:
+    from clo_ops.findings.roll_ups import RollUp
+    from clo_ops.policy.performance import Bottlenecks
+    from clo_ops.rules.statement_weeks import Ran
 
 PROCEDURE = "M2-02"
 KINDS = ("resource", "endpoint", "wait event", "statement")

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from clo_ops.findings import Severity
-from clo_ops.policy import Policy
 from clo_ops.policy.calendar import due
+
+if TYPE_CHECKING:
+    from clo_ops.findings import Severity
+    from clo_ops.policy import Policy
 
 # Half of what is left would come ever faster towards the target; nobody can write more often than this.
 FASTEST = 4

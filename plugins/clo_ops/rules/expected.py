@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-from clo_ops.policy import Policy
 from clo_ops.policy.calendar import Run, fire_times
 from clo_ops.policy.firing import on_schedule
+
+if TYPE_CHECKING:
+    from clo_ops.policy import Policy
 
 LOOK_BACK = timedelta(days=3)
 # What a page says of a run: the procedures with a finding on record that is their own, by (DAG, business time).

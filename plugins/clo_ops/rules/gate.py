@@ -10,12 +10,15 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from clo_ops.findings import Answer, Finding, Severity, Status, unanswered_findings
-from clo_ops.policy.maintenance import GateTerms
 from clo_ops.policy.units import as_text
 from clo_ops.rules.figures import figure
 from clo_ops.rules.verdicts import Case
+
+if TYPE_CHECKING:
+    from clo_ops.policy.maintenance import GateTerms
 
 PRIMARY, BACKUP_RUNNING, DRILL_RUNNING = "gate.primary", "gate.backup.running", "gate.drill.running"
 TRANSACTION, MAINTAINER, BACKUP_AGE = "gate.transaction.age", "gate.maintainer", "gate.backup.age"

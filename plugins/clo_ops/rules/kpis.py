@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from clo_ops.findings import Finding, Severity, Status
-from clo_ops.policy.catalogue import Kpi
 from clo_ops.rules.figures import duration, figure
 from clo_ops.rules.verdicts import ms
+
+if TYPE_CHECKING:
+    from clo_ops.policy.catalogue import Kpi
 
 SEVERITY = Severity.P3
 ASK = "See why it could not be asked for (DM-01, the ledger); then clear this task."

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from clo_ops.findings import Severity
-from clo_ops.policy import Policy
 from clo_ops.rules.clocks import clocks
 from clo_ops.rules.rota import people
+
+if TYPE_CHECKING:
+    from clo_ops.findings import Severity
+    from clo_ops.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)

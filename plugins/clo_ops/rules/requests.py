@@ -11,11 +11,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import inf
+from typing import TYPE_CHECKING
 
 from clo_ops.findings import Answer, Finding, Measurement, Severity, Status, unanswered_findings
-from clo_ops.policy import Policy
 from clo_ops.rules.figures import age, number
 from clo_ops.rules.verdicts import Case, ms
+
+if TYPE_CHECKING:
+    from clo_ops.policy import Policy
 
 PROCEDURE = "BH-03"
 ASK = "See whether the application runs (DM-03) and whether its metrics are where policy says (application_metrics)."

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import ceil
+from typing import TYPE_CHECKING
 
-from clo_ops.policy.backups import Verification
+if TYPE_CHECKING:
+    from clo_ops.policy.backups import Verification
 
 TODAY = timedelta(hours=12)
 NEVER = datetime.min.replace(tzinfo=UTC)

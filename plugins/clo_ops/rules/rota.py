@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from clo_ops.policy import Policy
-from clo_ops.policy.alerting import ON_CALL, Rota
-from clo_ops.policy.cadences import BusinessCalendar
+if TYPE_CHECKING:
+    from clo_ops.policy import Policy
+    from clo_ops.policy.alerting import Rota
+    from clo_ops.policy.cadences import BusinessCalendar
 
 Role = Literal["primary", "secondary"]
 WEEK = timedelta(days=7)
@@ -28,6 +29,8 @@ def on_call(role: Role, at: datetime, rota: Rota, calendar: BusinessCalendar) ->
 
 def people(names: Iterable[str], at: datetime, policy: Policy) -> tuple[str, ...]:
     """The names of contacts.yaml that ``names`` stand for at ``at``, each once: "primary on call" is a person then."""
+    from clo_ops.policy.alerting import ON_CALL
+
     rota, calendar = policy.alerting.rota, policy.business_calendar
     found = (on_call(ON_CALL[name], at, rota, calendar) if name in ON_CALL else name for name in names)
     return tuple(dict.fromkeys(found))

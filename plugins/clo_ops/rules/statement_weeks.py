@@ -10,14 +10,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from clo_ops.findings import Finding, Severity
-from clo_ops.findings.statements import StatementSnapshot
-from clo_ops.policy.capacity import StatementTrend
-from clo_ops.policy.morning import Statements
 from clo_ops.rules.figures import figure
 from clo_ops.rules.statements import StatementDelta, report
 from clo_ops.rules.verdicts import Case
+
+if TYPE_CHECKING:
+    from clo_ops.findings.statements import StatementSnapshot
+    from clo_ops.policy.capacity import StatementTrend
+    from clo_ops.policy.morning import Statements
 
 PROCEDURE = "WW-06"
 WEEK = timedelta(days=7)

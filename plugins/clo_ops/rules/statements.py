@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from clo_ops.findings import Answer, Finding, Severity, Status, unanswered_findings
-from clo_ops.findings.statements import StatementRow, StatementSnapshot
-from clo_ops.policy.morning import Statements
 from clo_ops.rules.figures import figure, moment
+
+if TYPE_CHECKING:
+    from clo_ops.findings.statements import StatementRow, StatementSnapshot
+    from clo_ops.policy.morning import Statements
 
 PROCEDURE = "DM-06"
 # A slow statement is a degradation (manual L47-L50, P3 by D35); a database that does not answer is DM-05's to raise.

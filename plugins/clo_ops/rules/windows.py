@@ -6,8 +6,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from statistics import fmean, median
+from typing import TYPE_CHECKING
 
-from clo_ops.policy.thresholds import Statistic
+if TYPE_CHECKING:
+    from clo_ops.policy.thresholds import Statistic
 
 # A window of an hour at one sample a second: whatever is looked at, memory stays flat.
 MOST_SAMPLES = 3600
