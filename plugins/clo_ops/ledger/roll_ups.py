@@ -26,6 +26,7 @@ DAY = timedelta(days=1)
 # So that a chunk stays far below the statement timeout: a day of a thousand series in samples of five minutes.
 METRICS_AT_ONCE = 5
 SAMPLES_AT_ONCE = 20_000
+SERIES_AT_ONCE = 50
 FIGURES = [one for one in roll_up_tables.hourly.c if one.name != "series_id"]
 
 
@@ -146,6 +147,28 @@ class RollUps(Store):
             hours = _make(connection, "clo_ops_arrivals", span, "imported")
         return Rolled((end - begin).days + 1, hours, frozenset(metrics))
 
+    def figures_before(self, before: datetime) -> int:
+        """How many days of series, and days forecast of them, lie before this time."""
+        counted = text(
+            "SELECT (SELECT count(*) FROM clo_ops.daily WHERE starts_at < :before)"
+            " + (SELECT count(*) FROM clo_ops.forecasts WHERE target < CAST(:before AS timestamptz)::date)"
+        )
+        with self.transaction() as connection:
+            return int(connection.execute(counted, {"before": aware(before)}).scalar_one())
+
+    def forget_figures(self, before: datetime) -> int:
+        """Hours, days and forecasts before this time go for good; how many rows went.
+
+        Some series at a time, each a transaction: broken off, the rest goes the next time.
+        """
+        with self.transaction() as connection:
+            series = list(connection.scalars(select(roll_up_tables.series.c.id).order_by(roll_up_tables.series.c.id)))
+        gone = 0
+        for place in range(0, len(series), SERIES_AT_ONCE):
+            with self.transaction() as connection:
+                gone += _forget_before(connection, series[place : place + SERIES_AT_ONCE], aware(before))
+        return gone
+
     def hours(
         self, metric: str, since: datetime, until: datetime, labels: Mapping[str, str] | None = None
     ) -> Iterator[RollUp]:
@@ -186,6 +209,17 @@ class RollUps(Store):
         values = {"metrics": list(metrics), "since": aware(since), "until": aware(until)}
         with self.transaction() as connection:
             return [_month(row) for row in connection.execute(text(query), values).mappings()]
+
+
+def _forget_before(connection: Connection, series: Sequence[int], before: datetime) -> int:
+    forecasts, gone = roll_up_tables.forecasts, 0
+    for table in (roll_up_tables.hourly, roll_up_tables.daily):
+        old = delete(table).where(table.c.series_id.in_(series), table.c.starts_at < before)
+        gone += connection.execute(old).rowcount
+    told = delete(forecasts).where(
+        forecasts.c.series_id.in_(series), forecasts.c.target < before.astimezone(UTC).date()
+    )
+    return gone + connection.execute(told).rowcount
 
 
 def _span(begin: datetime, end: datetime, until: datetime, metrics: list[str], terms: Rolling) -> dict[str, Any]:

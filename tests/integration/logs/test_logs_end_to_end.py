@@ -10,6 +10,7 @@ from typing import Any
 
 from clo_ops.findings import Answer, Finding, Measurement, Status
 from clo_ops.findings.plans import Plan
+from clo_ops.ledger import Rolling
 from clo_ops.orchestration import log_retention, logs
 from clo_ops.orchestration.recording import carry_out
 from clo_ops.policy.logs import LogHold
@@ -159,6 +160,8 @@ def everything_due(site: Site, now: datetime) -> None:
     key = site.ledger.open_run("daily_morning_startup", f"old {now.timestamp()}", long_ago, "")
     answer = Answer((Measurement("cpu", 1, "percent", long_ago),))
     site.ledger.record(key, "DM-07", [], answer, [], 1)
+    old_and_young = [Measurement("system.load.1m", 1, "count", at) for at in (long_ago, now - DAY)]
+    site.ledger.import_samples(old_and_young, Rolling(("system.*",), timedelta(minutes=10)))
 
 
 def planned(site: Site, run: Any) -> Plan:
@@ -177,7 +180,7 @@ def test_every_day_what_is_due_is_shown_and_nothing_goes(site: Site) -> None:
     assert of(found, "retention", "app1:access.jsonl").actual == "2 due"
     assert "two approvals" in of(found, "retention", "audit_logs").expected
     keys = {step.action for step in planned(site, run).steps}
-    assert keys == {"delete rows", "remove file", "archive file", "remove task logs", "remove month"}
+    assert keys == {"delete rows", "remove file", "archive file", "remove task logs", "remove month", "remove figures"}
     (shown,) = [one for one in found if one.name == "maintenance"]
     assert shown.status is Status.NOT_APPLICABLE
     assert counted(site, "login_attempts") == 7
@@ -209,6 +212,9 @@ def test_in_a_window_it_goes_and_what_went_is_on_record(site: Site) -> None:
     assert packed.stat().st_size > 0
     assert [path.name for path in (site.place / "task_logs").rglob("*.log")] == ["attempt=2.log"]
     assert not site.ledger.measurement_partitions(now - 800 * DAY)
+    assert [one.starts_at >= now - 3 * DAY for one in site.ledger.days("system.load.1m", now - 999 * DAY, now)] == [
+        True
+    ]
     effects = {one.step.action: one.effect for one in site.ledger.plans_of(emergency.ledger_run)[-1].steps}
     assert effects["delete rows"].after["rows"] in (1, 2)
     again = carry_out(site.run(now), ["LM-01"], log_retention.retention)
