@@ -11,11 +11,13 @@ verb=$1 dir=$2
 shift 2
 if [ "$(id -u)" = 0 ]; then sudo=; else sudo="sudo -n --preserve-env=DEBIAN_FRONTEND,LC_ALL"; fi
 log="$dir/apt.log"
+# In a session of its own apt ends what it began, whoever ends us.
+own=$(command -v setsid >/dev/null 2>&1 && echo "setsid -w")
 
 fail() { echo "$1" >&2; [ -r "$log" ] && tail -n 8 "$log" >&2; exit 5; }
 
 apt() {
-    $sudo sh -c 'log=$1; shift; echo "## $*" >>"$log"; exec "$@" >>"$log" 2>&1 </dev/null' sh "$log" \
+    $own $sudo sh -c 'log=$1; shift; echo "## $*" >>"$log"; exec "$@" >>"$log" 2>&1 </dev/null' sh "$log" \
         apt-get -y -q -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
 }
 

@@ -68,7 +68,7 @@ class AptHost:
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
 
     def _programs(self) -> None:
-        private = f"--root={self.root} --force-not-root"
+        private = f"--root={self.root} --force-not-root --force-script-chrootless"
         for name, line in {
             "dpkg": f'exec /usr/bin/dpkg {private} --log={self.folder}/dpkg.log "$@"',
             "dpkg-query": f'exec /usr/bin/dpkg-query --admindir={self.root}/var/lib/dpkg "$@"',
@@ -81,8 +81,16 @@ class AptHost:
     # ------------------------------------------------------------ packages
 
     def package(
-        self, name: str, version: str, files: dict[str, str], repository: str = "main", depends: str = ""
+        self,
+        name: str,
+        version: str,
+        files: dict[str, str],
+        repository: str = "main",
+        *,
+        depends: str = "",
+        script: str = "",
     ) -> None:
+        """``script`` is what the package runs as it is set up; below the host's folder it has no business."""
         tree = self.folder / "build" / f"{name}-{version}"
         for path, content in files.items():
             (tree / path).parent.mkdir(parents=True, exist_ok=True)
@@ -91,6 +99,9 @@ class AptHost:
         control += (f"Depends: {depends}\n" if depends else "") + "Description: a part of the test's system\n"
         (tree / "DEBIAN").mkdir(parents=True, exist_ok=True)
         (tree / "DEBIAN/control").write_text(control)
+        if script:
+            (tree / "DEBIAN/postinst").write_text(f"#!/bin/sh\n{script}\n")
+            (tree / "DEBIAN/postinst").chmod(0o755)
         into = self.folder / "repo" / repository / f"{name}_{version.replace(':', '%3a')}_all.deb"
         subprocess.run(["dpkg-deb", "--root-owner-group", "-Znone", "-b", tree, into], check=True, capture_output=True)
         self._index(repository)

@@ -15,12 +15,13 @@ from clo_ops.actions.updates.looking import Patience
 from clo_ops.findings import Severity, Status, worst
 from clo_ops.findings.plans import Outcome
 from clo_ops.findings.updates import Change
-from clo_ops.orchestration import rollout, rollout_tasks, updates
+from clo_ops.orchestration import authorisation, rollout, rollout_tasks, updates, windows
 from clo_ops.orchestration.connections import Connections
 from clo_ops.orchestration.run import Run
 from clo_ops.orchestration.window_tasks import decide
 from clo_ops.policy.firing import by_hand
 from clo_ops.policy.system import Host, Service
+from clo_ops.probes.reaching import Unreachable
 from demo.mornings import Plain
 from tests.integration.maintenance.apt_host import AptHost, missing_programs
 
@@ -48,14 +49,19 @@ def place(tmp_path_factory):
 @pytest.fixture
 def host(place):
     """As the site left it: the old versions, fresh lists; the worker's health is a file of its package."""
-    for extra in (place.folder / "repo/security").glob("clo-worker_1.2*"):
-        extra.unlink()
-    if not (place.folder / "repo/main/clo-worker_1.0_all.deb").exists():
+    extra = list((place.folder / "repo/security").glob("clo-worker_1.[23]*"))
+    gone = not (place.folder / "repo/main/clo-worker_1.0_all.deb").exists()
+    for one in extra:
+        one.unlink()
+    if gone:
         place.package("clo-worker", "1.0", {WORKER: "ok"})
-    place._index("security")
-    place.refresh()
-    place.own("sh", "-c", "dpkg --purge clo-worker clo-lib clo-tools 2>/dev/null; true")
-    place.install("clo-worker=1.0", "clo-tools=1.0")
+    if extra or gone or not list((place.folder / "apt/state/lists").glob("*Packages")):
+        place._index("security")
+        place.refresh()
+    if place.versions() != {"clo-worker": "1.0", "clo-tools": "1.0"}:
+        place.own("sh", "-c", "dpkg --purge clo-worker clo-lib clo-tools 2>/dev/null; true")
+        place.install("clo-worker=1.0", "clo-tools=1.0")
+    (place.root / WORKER).write_text("ok")
     return place
 
 
@@ -240,7 +246,7 @@ def test_from_the_plan_in_the_fourth_week_to_the_hosts_new_versions(site, host):
     assert rollout.hosts(window(site))[0].actual == "nothing approved", "what was carried out is not done again"
 
 
-def test_a_system_that_is_not_well_after_it_gets_the_old_packages_back_though_no_repository_has_them(site, host):
+def test_a_system_that_is_not_well_after_it_gets_the_old_packages_back(site, host):
     host.package("clo-worker", "1.2", {WORKER: "broken"}, "security", depends="clo-lib")
     host.refresh()
     approved(site)
@@ -325,6 +331,18 @@ def test_what_cannot_be_put_back_is_not_replaced(site, host):
     assert host.versions()["clo-worker"] == "1.0"
 
 
+def test_the_old_packages_are_put_back_though_no_repository_has_them_any_more(site, host):
+    where = terms(host, "gone")
+    action._run(target(site), where, "keep", ["clo-worker=1.0"])
+    host.drop("clo-worker", "1.0")
+    host.refresh()
+    effect = action.update(
+        target(site), WORKER_11, lambda: ["api down"] if host.versions()["clo-worker"] == "1.1" else [], where
+    )
+    assert (effect.outcome, effect.after["rolled back"]) == (Outcome.FAILED, "yes")
+    assert host.versions() == {"clo-worker": "1.0", "clo-tools": "1.0"}
+
+
 def test_a_host_that_somebody_else_was_at_is_planned_anew(site, host):
     host.install("clo-worker=1.1")
     change = (Change("clo-worker", "1.0", "1.2"),)
@@ -341,6 +359,41 @@ def test_a_try_that_was_cut_off_goes_on_where_it_was(site, host):
     assert effect.outcome is Outcome.APPLIED
     action.back(target(site), WORKER_11, where)
     assert host.versions() == {"clo-worker": "1.0", "clo-tools": "1.0"}
+
+
+def test_apt_ends_what_it_began_though_nobody_waits_for_it_any_more(site, host):
+    host.package("clo-worker", "1.3", {WORKER: "ok"}, "security", script="sleep 2")
+    host.refresh()
+    where = replace(terms(host, "slow"), within=timedelta(seconds=1))
+    action._run(target(site), terms(host, "slow"), "keep", ["clo-worker=1.0"])
+    with pytest.raises(Unreachable, match="did not end"):
+        action._run(target(site), where, "install", ["clo-worker=1.3"])
+    action.back(target(site), (Change("clo-worker", "1.0", "1.3"),), terms(host, "slow"))
+    assert host.versions()["clo-worker"] == "1.0"
+    said = (host.folder / "way-back/slow/apt.log").read_text()
+    assert "Setting up clo-worker (1.3)" in said, "it had come to its end before it was taken back"
+
+
+def test_an_emergency_with_its_own_backup_taken_and_the_page_round_it(site, host):
+    proof = site.policy.recovery.proof.model_copy(update={"newest": ()})
+    site.policy = site.policy.model_copy(update={"recovery": site.policy.recovery.model_copy(update={"proof": proof})})
+    run = site.run(reason="CVE-2026-0001 is used", duties=["updates"])
+    asked = authorisation.ask(run, datetime.now(UTC))
+    (shown,) = site.ledger.plans_of(run.ledger_run)
+    assert "clo-worker 1.0 -> 1.1" in shown.steps[0].step.statement
+    assert host.versions()["clo-worker"] == "1.0", "asking changes nothing"
+    decide(run, "Approve", "manager", "go")
+    for name, procedure in (("MW-03", authorisation.emergency_authorised), ("MW-04", windows.before),
+                            ("MW-05", windows.during), ("MW-06", windows.after)):  # fmt: skip
+        run.answer = type(run.answer)()
+        found = procedure(run)
+        site.ledger.record(run.ledger_run, name, found, run.answer, [], 1)
+        assert worst(found) is Status.PASS, found
+    assert list(site.repository.glob("*.dump*")), "a backup was taken before it"
+    assert host.versions()["clo-worker"] == "1.1"
+    told = rollout.approved_rollout(fourth_week(site))
+    assert the(told, "approved").status is Status.PASS
+    assert asked.id in {one.id for one in site.ledger.approvals_for(shown.hash)}
 
 
 def test_the_second_host_is_not_begun_after_the_first_went_wrong():
