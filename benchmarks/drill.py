@@ -1,22 +1,27 @@
 """A whole drill without failover against a bare `pg_restore -j` into the same container and one sequential read.
 
-The drill: the backup hashed beside the guard (with --first-time decoded as well: ED-04 does it daily, and what it has
-decoded is not decoded again before the restore does); container, proofs, parity, roles, restore, ANALYZE;
-then contents, amcheck and the invariants side by side. Bare: pg_restore with the same jobs into the same server, then
-count(*) of every table. Each round takes both. Aim: 1.5 or less. Processor seconds (the container's and our own) are
-told beside the wall clock: they bear a machine that others use as well. Needs Docker and the image of the server's
-version.
+The drill is the product's own (``orchestration.drill_run.run_drill`` with the part restore, as `make dr-drill` calls
+it), from the guard to the clean-up: backup hashed and guard, container, proofs, parity, roles, restore, statistics,
+contents, amcheck and the invariants by Great Expectations with their Data Docs, each step recorded in a ledger. Its
+report comes on top and is told apart. The backup's bytes were decoded by the end of day before (ED-04); with
+--first-time they were not, and are decoded as well. Bare: a container made the same way, pg_restore with the same jobs,
+then count(*) of every table. Each round takes both.
+
+Aim: 1.5 or less of the wall clock. Processor seconds of both sides (this process with its children, and the container)
+are told beside it: they bear a machine that others use as well. Needs Docker and the image of the server's version.
 Data set: benchmarks/large_world.py, kept below `--scratch` with the backup taken of it.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from datetime import UTC, datetime
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -26,21 +31,25 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "plugins"), str(ROOT / "benchmarks")]
 
 from clo_ops.actions.backups.take import take  # noqa: E402
-from clo_ops.actions.drill import guard, parity, restore, roles  # noqa: E402
-from clo_ops.actions.drill.choosing import Choice, read_whole  # noqa: E402
-from clo_ops.actions.drill.place import ChosenBackup, Place, Server, open_place  # noqa: E402
+from clo_ops.actions.drill import roles  # noqa: E402
+from clo_ops.actions.drill.choosing import choose  # noqa: E402
+from clo_ops.actions.drill.docker_place import DockerPlace  # noqa: E402
+from clo_ops.actions.drill.engine import Engine  # noqa: E402
+from clo_ops.actions.drill.place import ChosenBackup, open_place  # noqa: E402
+from clo_ops.actions.drill.restore import command_of  # noqa: E402
 from clo_ops.actions.drill.session import execute, writing  # noqa: E402
 from clo_ops.findings import Finding, Status  # noqa: E402
+from clo_ops.ledger import BackupRow, Ledger  # noqa: E402
+from clo_ops.orchestration.connections import Connections  # noqa: E402
+from clo_ops.orchestration.drill_run import Outcome, run_drill  # noqa: E402
 from clo_ops.policy import DrillSpec, Policy, load_policy  # noqa: E402
-from clo_ops.probes import contents, integrity, soundness  # noqa: E402
-from clo_ops.probes.backup_entries import SUFFIX  # noqa: E402
 from clo_ops.probes.postgres import connect, rows  # noqa: E402
-from clo_ops.probes.targets import BackupRepository, PostgresTarget  # noqa: E402
-from clo_ops.rules import guard as guard_rules  # noqa: E402
-from clo_ops.rules import reading as reading_rules  # noqa: E402
-from clo_ops.rules import restore as restore_rules  # noqa: E402
+from clo_ops.probes.targets import BackupRepository, DockerTarget  # noqa: E402
+from demo.mornings import connected  # noqa: E402
 
-DAG = "benchmark_drill"
+DAG, BARE = "benchmark_drill", "benchmark_bare"
+AIM = 1.5
+PATIENCE = 300.0  # seconds to wait for somebody else's drill: beside one, none starts
 
 
 def arguments() -> argparse.Namespace:
@@ -48,160 +57,198 @@ def arguments() -> argparse.Namespace:
     default = os.environ.get("CLO_OPS_BENCH", "/var/tmp/clo-ops-bench")  # noqa: S108
     parser.add_argument("--scratch", type=Path, default=Path(default), help=f"where the data set is ({default})")
     parser.add_argument("--rounds", type=int, default=3, help="rounds; the median counts (default 3)")
-    parser.add_argument("--without-amcheck", action="store_true", help="leave out the check of indexes and heaps")
     parser.add_argument("--first-time", action="store_true", help="a backup no end of day has decoded: decode it too")
     return parser.parse_args()
 
 
-def newest(repository: Path) -> ChosenBackup | None:
-    import json
+@dataclass
+class Site:
+    """The data set, its newest backup, and a ledger beside them."""
 
-    for path in sorted(repository.glob(f"*{SUFFIX}"), reverse=True):
-        facts = json.loads(path.read_text())
-        archive = repository / facts["path"]
-        if facts["status"] == "success" and archive.exists():
-            archive.chmod(0o644)
-            return ChosenBackup(
-                BackupRepository(repository.absolute().as_uri()),
-                archive.name,
-                facts["database"],
-                int(facts["server_major"]),
-                facts["format"],
-                archive.stat().st_size,
-                int(facts.get("database_bytes") or 0),
-                manifest=facts,
-            )
-    return None
+    policy: Policy
+    known: dict[str, dict[str, Any]]
+    ledger: Ledger
+    engine: Engine = field(default_factory=lambda: Engine(DockerTarget()))
+
+    def connections(self, client: str) -> Connections:
+        return connected(self.known, client)
+
+    @property
+    def backup(self) -> ChosenBackup:
+        return choose(self.connections(DAG).backups, self.policy.backups, "newest", at=datetime.now(UTC)).backup
+
+    def remember(self, backup: ChosenBackup, decoded: bool) -> None:
+        """What the end of day leaves in the ledger, or that nobody has looked at these bytes yet."""
+        read = datetime.now(UTC) - timedelta(hours=1) if decoded else None
+        proven: Any = {level: read for level in ("L0", "L1", "L2") if read}
+        path, sha256 = backup.name, str(backup.manifest["sha256"]) if decoded else ""
+        row = BackupRow(str(backup.repository), path, sha256=sha256, proven=proven, read_at=read)
+        self.ledger.record_backup(row)
+
+    def processor(self, dag: str) -> float:
+        """Processor seconds so far of the primary's container, 0 where it is gone."""
+        found = [one for one in self.engine.ours() if one.labels.dag == dag and one.role == "primary"]
+        if not found:
+            return 0.0
+        used = self.engine.client.stats(found[0].id, stream=False, one_shot=True)
+        return float(used["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
+@dataclass
+class Taken:
+    """What one side took: seconds by the clock, and of the processors."""
 
-    def lap(self, name: str, work: Any) -> Any:
-        start = perf_counter()
-        try:
-            return work()
-        finally:
-            self.laps[name] = perf_counter() - start
+    wall: float = 0.0
+    processor: float = 0.0
+    steps: dict[str, float] = field(default_factory=dict)
+
+
+def no_other_drill(site: Site) -> None:
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end and site.engine.ours():
+        time.sleep(0.5)
+
+
+def own() -> float:
+    return sum(os.times()[:4])
+
+
+def drilled(site: Site, number: int, backup: ChosenBackup) -> tuple[Taken, float]:
+    """A drill as far as its clean-up, and the seconds of the whole with its report."""
+    taken, start, before = Taken(), perf_counter(), own()
+    container = 0.0
+
+    def told(step: str, findings: list[Finding]) -> None:
+        nonlocal container
+        now = perf_counter() - start
+        if step == "clean_up":
+            taken.wall, taken.processor = now, own() - before + container
+        taken.steps[step] = now - sum(taken.steps.values())
+        if step == "contents_and_meaning":
+            container = site.processor(DAG)
+        good(findings)
+
+    params = {"backup": "named", "name": backup.name, "parts": ["restore"], "place": "docker", "self_test": False}
+    run = f"round {number} {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    outcome: Outcome = run_drill(
+        site.policy, site.connections, site.ledger, params, dag_id=DAG, run_id=run, at=datetime.now(UTC), told=told
+    )
+    whole = perf_counter() - start
+    taken.steps |= {f"  {name}": seconds for name, seconds in outcome.report.facts.phases}
+    return taken, whole
 
 
 def good(findings: list[Finding]) -> None:
-    # Others may drill on this machine; what that does to the figures is for their reader.
-    mine = [one for one in findings if (one.name, one.subject) != ("nothing else runs", "drill")]
-    red = [f"{one.name} {one.subject}: {one.message}" for one in mine if one.status in (Status.FAIL, Status.UNKNOWN)]
+    red = [
+        f"{one.name} {one.subject}: {one.message}" for one in findings if one.status in (Status.FAIL, Status.UNKNOWN)
+    ]
     if red:
         raise SystemExit("the drill was red: " + " | ".join(red))
 
 
-def started(  # noqa: PLR0917
-    clock: Clock, policy: Policy, place: Place, backup: ChosenBackup, source: PostgresTarget, known: bool
-) -> Server:
-    """As the drill's first step: nothing is started before the guard and the reading agree."""
-    with ThreadPoolExecutor(1) as beside:
-        choice = Choice(backup, None, None, str(backup.manifest["sha256"]))
-        decoded = datetime.now(UTC) if known else None
-        reading = beside.submit(clock.lap, "read", lambda: read_whole(choice, decoded))
-        asked = clock.lap("guard", lambda: guard.before(place, policy.recovery, backup, source))
-        good(reading_rules.judge(reading.result(), backup.name, recorded=True))
-    good(guard_rules.judge_before(asked, policy.recovery.guard))
-    server: Server = clock.lap("environment", place.start)
-    good(guard_rules.judge_proofs(clock.lap("proofs", lambda: guard.proofs(place, backup, [source]))))
-    good(guard_rules.judge_parity(clock.lap("parity", lambda: parity.parity(server, backup))))
-    return server
+def bare(site: Site, backup: ChosenBackup) -> tuple[Taken, float]:
+    """pg_restore and one sequential read in a container like the drill's; the container itself is not counted."""
+    policy = site.policy
+    spec = DrillSpec.of(policy.recovery, parts=["restore"])
+    place = open_place(spec, policy, backup, dag_id=BARE, run_id="bare")
+    assert isinstance(place, DockerPlace)  # noqa: S101
+    try:
+        server = place.start()
+        roles.restore_roles(server, backup)
+        source = str(backup.manifest["system_identifier"])
+        with writing(server.target, production=source, database="postgres") as session:
+            execute(session, "drill/make_database", **same_database(backup))
+        start, before, used = perf_counter(), own(), site.processor(BARE)
+        command = command_of(backup, place.backup_path(backup.name), backup.database, policy.recovery.restore.jobs)
+        done = server.run(command[0], *command[1:], timeout=3600)
+        if done.exit_code:
+            raise SystemExit(done.stderr)
+        restored = perf_counter() - start
+        with connect(replace(server.target, statement_timeout=3600)) as session:
+            tables = rows(session, "contents/tables")
+        reads = [f'select count(*) from "{one["schema"]}"."{one["name"]}"' for one in tables]  # noqa: S608
+        server.run("psql", "-d", backup.database, "-At", timeout=3600, stdin=";\n".join([*reads, ""]).encode())
+        wall = perf_counter() - start
+        return Taken(wall, own() - before + site.processor(BARE) - used), restored
+    finally:
+        place.remove()
 
 
-def drill(  # noqa: PLR0917
-    policy: Policy, place: Place, backup: ChosenBackup, source: PostgresTarget, amcheck: bool, known: bool
-) -> Clock:
-    clock, recovery = Clock(), policy.recovery
-    server = started(clock, policy, place, backup, source, known)
-    answer = clock.lap("roles", lambda: roles.restore_roles(server, backup))
-    answer += clock.lap("restore", lambda: restore.restore(place, backup, recovery.restore, timeout=3600))
-    good(restore_rules.judge(answer))
-    clock.lap("analyze", lambda: restore.analyze(server, backup, recovery.restore, timeout=3600))
-    target = replace(server.target, database=backup.database, statement_timeout=3600)
-    start = perf_counter()
-    with ThreadPoolExecutor(3) as pool:
-        at = datetime.fromisoformat(str(backup.manifest["snapshot_at"])).astimezone(UTC)
-        jobs = [
-            pool.submit(
-                clock.lap, "contents", lambda: contents.ask(target, recorded=backup.manifest["tables"], workers=2)
-            )
-        ]
-        jobs.append(pool.submit(clock.lap, "integrity", lambda: integrity.ask(target, at=at)))
-        if amcheck:
-            with writing(target, production=str(backup.manifest["system_identifier"])) as session:
-                execute(session, "soundness/create_amcheck")
-            jobs.append(pool.submit(clock.lap, "amcheck", lambda: soundness.ask(target, workers=2)))
-        found, *_ = [job.result() for job in jobs]
-    clock.laps["proof (the three side by side)"] = perf_counter() - start
-    if found[0].as_manifest()["tables"] != backup.manifest["tables"]:
-        raise SystemExit("the restored copy is not what was backed up")
-    return clock
+def same_database(backup: ChosenBackup) -> dict[str, Any]:
+    from psycopg import sql
+
+    collation = backup.manifest["collation"]
+    return {
+        "database": sql.Identifier(backup.database),
+        "encoding": sql.Literal(collation["encoding"]),
+        "collate": sql.Literal(collation["collate"]),
+        "ctype": sql.Literal(collation["ctype"]),
+        "provider": sql.SQL(""),
+    }
 
 
-def processor(place: Any = None) -> float:
-    """Processor seconds so far: of this process with its children, and of the place's primary."""
-    own = sum(os.times()[:4])
-    if place is None:
-        return own
-    used = place.engine.client.stats(place.primary().container, stream=False)["cpu_stats"]["cpu_usage"]["total_usage"]
-    return own + float(used) / 1e9
+def prepared(scratch: Path, policy: Policy, cluster: Any, source: Any) -> Site:
+    repository = scratch / "drill"
+    repository.mkdir(parents=True, exist_ok=True, mode=0o755)
+    os.environ["CLO_OPS_EVIDENCE"] = (scratch / "evidence").absolute().as_uri()
+    cluster.create_user("clo_ops")
+    cluster.create_database("ledger", owner="clo_ops")
+    ledger = Ledger(cluster.url("ledger", "clo_ops"), client_name="clo_ops/benchmark")
+    ledger.migrate()
+    url = repository.absolute().as_uri()
+    known = {
+        "clo_backups": {"conn_type": "generic", "extra": {"url": url}},
+        "clo_postgres": {
+            "conn_type": "postgres", "host": "127.0.0.1", "port": cluster.port, "schema": "clo",
+            "login": "clo_ops_reader", "password": cluster.password("clo_ops_reader"), "extra": {"sslmode": "disable"},
+        },
+    }  # fmt: skip
+    site = Site(policy, known, ledger)
+    with suppress(Exception):
+        if site.backup.manifest["status"] == "success" and _newest_kind(site.backup):
+            return site
+    print("taking the backup", flush=True)
+    take(source, BackupRepository(url), policy.recovery.taking)
+    (repository / site.backup.name).chmod(0o644)  # within reach of the container: mounted where it lies
+    return site
 
 
-def bare(place: Place, backup: ChosenBackup, jobs: int) -> tuple[float, float]:
-    """Seconds of pg_restore and of one sequential read, into a database of its own on the same server."""
-    server = place.primary()
-    server.run("createdb", "-T", "template0", "bare", timeout=60)
-    command = ["pg_restore", "-j", str(jobs), "-d", "bare", place.backup_path(backup.name)]
-    start = perf_counter()
-    done = server.run(command[0], *command[1:], timeout=3600)
-    restored = perf_counter() - start
-    if done.exit_code:
-        raise SystemExit(done.stderr)
-    with connect(replace(server.target, database="bare", statement_timeout=3600)) as session:
-        tables = rows(session, "contents/tables")
-    reads = [f'select count(*) from "{one["schema"]}"."{one["name"]}"' for one in tables]  # noqa: S608
-    start = perf_counter()
-    server.run("psql", "-d", "bare", "-At", timeout=3600, stdin=";\n".join([*reads, ""]).encode())
-    read = perf_counter() - start
-    server.run("dropdb", "--force", "bare", timeout=60)
-    return restored, read
+def _newest_kind(backup: ChosenBackup) -> bool:
+    from clo_ops.probes.fingerprints import OF_VALUES
+
+    return all(str(one["fingerprint"]).startswith(OF_VALUES) for one in backup.manifest["tables"].values())
 
 
 def main() -> None:
     from large_world import target, world
 
     asked, policy = arguments(), load_policy(mode="demo")
+    logging.basicConfig(level=logging.ERROR)
     cluster = world(asked.scratch)
-    source, repository = target(cluster), asked.scratch / "drill"
-    repository.mkdir(parents=True, exist_ok=True, mode=0o755)
-    backup = newest(repository)
-    if backup is None:
-        take(source, BackupRepository(repository.absolute().as_uri()), policy.recovery.taking)
-        backup = newest(repository)
-    assert backup is not None  # noqa: S101 - it was taken
-    print(f"{backup.name}: {backup.size_bytes / 1e6:,.0f} MB of {backup.database_bytes / 1e6:,.0f} MB", flush=True)
-    ratios = []
-    for number in range(asked.rounds):
-        spec = DrillSpec.of(policy.recovery, parts=["restore"])
-        place = open_place(spec, policy, backup, dag_id=DAG, run_id=f"round {number}")
-        try:
-            start, before = perf_counter(), processor()
-            clock = drill(policy, place, backup, source, not asked.without_amcheck, not asked.first_time)
-            whole, between = perf_counter() - start, processor(place)
-            place.primary().run("dropdb", "--force", backup.database, timeout=60)
-            restored, read = bare(place, backup, policy.recovery.restore.jobs)
-            spent = (between - before, processor(place) - between)
-        finally:
-            place.remove()
-        ratios.append(whole / (restored + read))
-        told = ", ".join(f"{name} {seconds:.1f}" for name, seconds in clock.laps.items())
-        print(f"drill {whole:.1f} s ({told}); bare {restored:.1f} + {read:.1f} s; ratio {ratios[-1]:.2f}", flush=True)
-        print(f"processor: drill {spent[0]:.1f} s, bare {spent[1]:.1f} s, ratio {spent[0] / spent[1]:.2f}", flush=True)
-    cluster.stop()
-    print(f"median ratio {median(ratios):.2f} (aim 1.5), load average {os.getloadavg()[0]:.1f}")
+    try:
+        site = prepared(asked.scratch, policy, cluster, target(cluster))
+        backup = site.backup
+        print(f"{backup.name}: {backup.size_bytes / 1e6:,.0f} MB of {backup.database_bytes / 1e6:,.0f} MB", flush=True)
+        ratios = [measured(site, number, backup, asked.first_time) for number in range(asked.rounds)]
+    finally:
+        cluster.stop()
+    wall, processor = (median(one[index] for one in ratios) for index in (0, 1))
+    print(f"median ratio {wall:.2f} by the clock (aim: {AIM} or less), {processor:.2f} of the processors' time; "
+          f"load average {os.getloadavg()[0]:.1f}")  # fmt: skip
+
+
+def measured(site: Site, number: int, backup: ChosenBackup, first_time: bool) -> tuple[float, float]:
+    site.remember(backup, decoded=not first_time)
+    no_other_drill(site)
+    drill, whole = drilled(site, number, backup)
+    base, restored = bare(site, backup)
+    steps = ", ".join(f"{name} {seconds:.1f}" for name, seconds in drill.steps.items() if not name.startswith(" "))
+    phases = ", ".join(f"{name.strip()} {seconds:.1f}" for name, seconds in drill.steps.items() if name[0] == " ")
+    ratio, processor = drill.wall / base.wall, drill.processor / base.processor
+    print(f"round {number + 1}: drill {drill.wall:.1f} s, with its report {whole:.1f} s ({steps}; of these {phases})")
+    print(f"   bare {base.wall:.1f} s (pg_restore {restored:.1f}); ratio {ratio:.2f}; processors: drill "
+          f"{drill.processor:.1f} s, bare {base.processor:.1f} s, ratio {processor:.2f}", flush=True)  # fmt: skip
+    return ratio, processor
 
 
 if __name__ == "__main__":
