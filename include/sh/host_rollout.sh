@@ -21,12 +21,18 @@ apt() {
         apt-get -y -q -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
 }
 
-# Debian writes : of a version as %3a in a file's name.
-file_of() { echo "$dir/${1%%=*}"_"$(echo "${1#*=}" | sed 's/:/%3a/g')"_*.deb; }
+# Debian writes : of a version as %3a in a file's name; another architecture's package is named name:architecture.
+file_of() {
+    name=${1%%=*}
+    case $name in *:*) architecture=${name#*:} ;; *) architecture="*" ;; esac
+    echo "$dir/${name%%:*}_$(echo "${1#*=}" | sed 's/:/%3a/g')_$architecture.deb"
+}
 
 case $verb in
 versions)
-    dpkg-query -W -f 'have ${Package} ${Version} ${db:Status-Status}\n' "$@" 2>/dev/null
+    native=$(dpkg --print-architecture)
+    dpkg-query -W -f 'have ${Package}:${Architecture} ${Version} ${db:Status-Status}\n' "$@" 2>/dev/null |
+        sed -e "s/:$native / /" -e 's/:all / /'
     ;;
 keep)
     $sudo mkdir -p -m 0700 "$dir" || fail "cannot make $dir"

@@ -9,16 +9,24 @@ from datetime import date
 from typing import Any, Self
 
 NEW = "-"
+# A package and a version go into a command line of the host: what is no name and no version is refused.
+PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*(:[a-z0-9-]+)?")
+VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+~:^_-]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One package: ``old`` is "-" where it is not installed yet."""
+    """One package: ``old`` is "-" where it is not installed yet. Raises ValueError for what is none."""
 
     package: str
     old: str
     new: str
     security: bool = False
+
+    def __post_init__(self) -> None:
+        versions = [one for one in (self.old, self.new) if one != NEW]
+        if not PACKAGE.fullmatch(self.package) or not all(VERSION.fullmatch(one) for one in versions):
+            raise ValueError(f"{self.package!r} {self.old!r} {self.new!r} is not a package with its versions")
 
     def __str__(self) -> str:
         return f"{self.package} {'new' if self.old == NEW else self.old} -> {self.new}"

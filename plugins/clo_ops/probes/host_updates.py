@@ -76,7 +76,10 @@ def _change(line: str) -> Change:
     words = line.split()
     if len(words) != 4 or words[3] not in ("security", "other"):
         raise Garbled(f"not an update: {line[:80]!r}")
-    return Change(words[0], words[1], words[2], words[3] == "security")
+    try:
+        return Change(words[0], words[1], words[2], words[3] == "security")
+    except ValueError as error:
+        raise Garbled(str(error)) from None
 
 
 def _age(said: str) -> float | None:

@@ -11,6 +11,7 @@ from clo_ops.findings import Status
 from clo_ops.findings.plans import Effect, Outcome
 from clo_ops.findings.updates import ApplicationState, Change, HostState, Release
 from clo_ops.ledger import ApprovalRow, PlanRow, StepRow
+from clo_ops.probes.host_updates import Garbled, read
 from clo_ops.rules import rollout as rule
 
 BEGAN = datetime(2026, 12, 6, 2, 5, tzinfo=UTC)
@@ -145,3 +146,21 @@ def test_a_version_that_no_record_explains():
     assert rule.unrecorded("clo", "", "2.4.0", []).status is Status.NOT_APPLICABLE
     assert rule.nobody_says("clo", True).status is Status.UNKNOWN
     assert rule.nobody_says("clo", False).status is Status.NOT_APPLICABLE
+
+
+@pytest.mark.parametrize("name", ["a;reboot", "$(id)", "-o", "a b", "../x", ""])
+def test_what_is_no_package_never_gets_near_a_command_line(name):
+    with pytest.raises(ValueError, match="is not a package"):
+        Change(name, "1", "2")
+    with pytest.raises(ValueError, match="is not a package"):
+        Change("a", "1", name or " ")
+    with pytest.raises(ValueError, match="is not a package"):
+        Change.read(f"{name} 1 -> 2")
+    with pytest.raises(Garbled):
+        read("app1", f"clo_ops_host_updates 1\nmanager apt\nupdate {name} 1 2 other\nreboot no\nend\n")
+
+
+def test_other_architectures_and_epochs_are_packages():
+    assert str(Change.read("libc6:i386 2.36-9+deb12u10 -> 1:2.36-9+deb12u13")) == (
+        "libc6:i386 2.36-9+deb12u10 -> 1:2.36-9+deb12u13"
+    )
