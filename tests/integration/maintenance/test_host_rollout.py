@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +16,7 @@ from clo_ops.actions.updates.looking import Patience
 from clo_ops.findings import Severity, Status, worst
 from clo_ops.findings.plans import Outcome
 from clo_ops.findings.updates import Change
-from clo_ops.orchestration import authorisation, rollout, rollout_tasks, updates, windows
+from clo_ops.orchestration import authorisation, rollout, rollout_tasks, updates, window_tasks, windows
 from clo_ops.orchestration.connections import Connections
 from clo_ops.orchestration.run import Run
 from clo_ops.orchestration.window_tasks import decide
@@ -287,6 +288,38 @@ def test_who_asked_cannot_approve_and_what_is_not_approved_is_not_done(site, hos
     assert site.ledger.approvals_of(run.ledger_run)[0].id == asked.id
     assert rollout.hosts(window(site))[0].actual == "nothing approved"
     assert host.versions()["clo-worker"] == "1.0"
+
+
+def test_the_pages_own_steps_plan_ask_and_take_the_answer(site, host, monkeypatch):
+    """As Airflow calls them, with what Airflow hands them once somebody clicked."""
+    run = fourth_week(site)
+
+    @contextmanager
+    def opened(context, task_id):
+        yield run
+
+    asked = []
+    for module in ("rollout_tasks", "window_tasks"):
+        monkeypatch.setattr(f"clo_ops.orchestration.{module}.open_run", opened)
+    monkeypatch.setattr("clo_ops.orchestration.questions.Question.wait", lambda step, context: asked.append(step))
+    plan = rollout_tasks.RolloutPlanOperator(task_id="what_is_planned")
+    assert plan.execute({}) == plan.execute({}), "tried again it asks for the same approval"
+    question = window_tasks.ApprovalOperator(task_id="who_approves")
+    question.ask({})
+    assert "clo-worker 1.0 -> 1.1" in asked[0].body
+    assert "update host app1" in asked[0].subject
+    answer = {
+        "chosen_options": ["Approve"],
+        "params_input": {"note": "seen"},
+        "responded_at": datetime.now(UTC),
+        "responded_by_user": {"id": "manager", "name": "manager"},
+    }
+    assert question.execute_complete({}, answer) == "approved by manager"
+    assert the(rollout.approved_rollout(run), "approval").status is Status.PASS
+    host.install("clo-worker=1.1", "clo-tools=1.1")
+    nothing = fourth_week(site)
+    assert rollout_tasks.ask(nothing, datetime.now(UTC)) is None, "where nothing is pending nobody is asked"
+    assert the(rollout.approved_rollout(nothing), "approval").actual == "nothing to approve"
 
 
 def test_shipped_policy_shows_the_plan_only(site, host):
