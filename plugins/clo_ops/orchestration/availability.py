@@ -21,7 +21,8 @@ def availability_of(ledger: Ledger, policy: Policy, since: datetime, until: date
     begin = since.replace(minute=0, second=0, microsecond=0)
     hours = [one for one in ledger.hours(looks.METRIC, begin, until) if not one.labels]
     found = [outage_of(ledger, one, until) for one in ledger.incidents_of(since, until) if looks.is_outage(one, policy)]
-    return availability(looks.hourly(hours), found, announced(ledger, policy, since, until), since, until)
+    grain = policy.capacity.roll_ups.sample_holds
+    return availability(looks.hourly(hours), found, announced(ledger, policy, since, until), since, until, grain)
 
 
 def outage_of(ledger: Ledger, incident: IncidentRow, until: datetime) -> Outage:

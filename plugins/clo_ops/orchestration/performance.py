@@ -180,7 +180,7 @@ def _available(run: Run, known: Figures, procedure: str, missed: Status) -> tupl
 def month_over_month(run: Run) -> list[Finding]:
     """M2-01: each KPI this month, the month before and three months, its change and target; then the whole report."""
     known = _asked(run, "M2-01", kpis.CALCULATIONS, kpis.REPORTS, kpis.FEEDBACK, kpis.WORK)
-    findings, table = _scorecard(run, known, "M2-01", Status.WARN)
+    findings, tables = _scorecard(run, known, "M2-01", Status.WARN)
     sheet = report.assemble(
         run.ledger,
         run.ledger_run,
@@ -188,7 +188,7 @@ def month_over_month(run: Run) -> list[Finding]:
         known.compared.now,
         run.connections.evidence().read,
         run_link(run.dag_id, run.run_id),
-        report.section(run.policy, "M2-01", findings, [table]),
+        report.section(run.policy, "M2-01", findings, tables),
     )
     return [*findings, *kept(run, sheet, "performance-review", run.policy.performance.report.to)]
 
@@ -197,9 +197,9 @@ def scorecard(run: Run) -> list[Finding]:
     """RP-04: every KPI of the policy with target, trend, owner and source; what has no source is said to have none."""
     kpis.up_to_date(run)
     known = _asked(run, "RP-04", kpis.CALCULATIONS, kpis.REPORTS, kpis.FEEDBACK, kpis.WORK)
-    findings, table = _scorecard(run, known, "RP-04", Status.WARN)
+    findings, tables = _scorecard(run, known, "RP-04", Status.WARN)
     title = f"KPI scorecard of {known.compared.now.since:%B %Y}"
-    return [*findings, *_sent(run, known, "RP-04", title, "kpi-scorecard", findings, [table])]
+    return [*findings, *_sent(run, known, "RP-04", title, "kpi-scorecard", findings, tables)]
 
 
 def week_available(run: Run) -> list[Finding]:
@@ -215,9 +215,9 @@ def week_performed(run: Run) -> list[Finding]:
     """WF-10: response times, errors, calculations and reports of the week against the targets of a month."""
     kpis.up_to_date(run)
     known = kpis.figures_of(run, comparison.weeks(run.at), "WF-10", (kpis.CALCULATIONS, kpis.REPORTS))
-    findings, table = _scorecard(run, known, "WF-10", Status.WARN, "WF-10")
+    findings, tables = _scorecard(run, known, "WF-10", Status.WARN, "WF-10")
     title = f"Performance of the week to {known.compared.now.last_day}"
-    return [*findings, *_sent(run, known, "WF-10", title, "performance-report", findings, [table])]
+    return [*findings, *_sent(run, known, "WF-10", title, "performance-report", findings, tables)]
 
 
 def _asked(run: Run, procedure: str, *questions: str) -> Figures:
@@ -230,12 +230,16 @@ def _kpis(run: Run, known: Figures, procedure: str, missed: Status = Status.FAIL
     return rules.judge(kpis.readings(known, procedure), procedure, steady, action, missed=missed)
 
 
-def _scorecard(run: Run, known: Figures, procedure: str, missed: Status, *about: str) -> tuple[list[Finding], Table]:
+def _scorecard(
+    run: Run, known: Figures, procedure: str, missed: Status, *about: str
+) -> tuple[list[Finding], list[Table]]:
+    """The KPIs judged; a table of their figures, and one of who owns them and where they come from."""
     steady, action = run.policy.performance.trend.steady, run.policy.procedures[procedure].first_action
     found = kpis.readings(known, *about)
     findings = rules.judge(found, procedure, steady, action, missed=missed)
-    source = f"each by its own source; {known.compared.now}"
-    return findings, Table(rules.HEADING, tuple(rules.row(one, steady) for one in found), source, frozenset({2, 3, 4}))
+    rows = tuple(rules.row(one, steady) for one in found)
+    figures = Table(rules.HEADING, rows, f"{known.compared.now}, and the periods before", frozenset({2, 3, 4}))
+    return findings, [figures, Table(rules.SOURCES, tuple(rules.source_row(one) for one in found))]
 
 
 def _sent(  # noqa: PLR0917 - what a report is made of

@@ -95,10 +95,19 @@ def _percent(part: timedelta, of: timedelta) -> float | None:
     return 100 * (part / of) if of > NOTHING else None
 
 
-def availability(
-    looks: Iterable[Look], outages: Sequence[Outage], announced: Sequence[Span], since: datetime, until: datetime
+def availability(  # noqa: PLR0917 - what is known of a time, and the time
+    looks: Iterable[Look],
+    outages: Sequence[Outage],
+    announced: Sequence[Span],
+    since: datetime,
+    until: datetime,
+    grain: timedelta = NOTHING,
 ) -> Availability:
-    """The hours' looks and the outages' times put together; an hour is down for whichever says more."""
+    """The hours' looks and the outages' times put together; an hour is down for whichever says more.
+
+    ``grain`` is how long a look speaks: beside an outage whose times are known, looks that found no more than that of
+    additional time down only saw the same outage, less exactly.
+    """
     window = (since, until)
     incidents = united(clipped((one.starts, one.ends or until), window) for one in outages)
     planned = united(clipped(span, window) for span in announced)
@@ -106,7 +115,7 @@ def availability(
     total = _Sum()
     hours = {one.starts: one for one in looks if one.starts < until and one.starts + HOUR > since}
     for starts in sorted(hours):
-        total.add(_hour(hours[starts], window, incidents, planned, both))
+        total.add(_hour(hours[starts], window, incidents, planned, both, grain=grain))
     outside = [span for span in incidents if overlap(span, [(at, at + HOUR) for at in hours]) < span[1] - span[0]]
     for span in outside:
         total.add(_unseen(span, sorted(hours), both))
@@ -128,13 +137,16 @@ class _Sum:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
-def _hour(look: Look, window: Span, incidents: list[Span], planned: list[Span], both: list[Span]) -> _Sum:
+def _hour(
+    look: Look, window: Span, incidents: list[Span], planned: list[Span], both: list[Span], *, grain: timedelta
+) -> _Sum:
     """An outage that is known was seen: its time is observed, whoever looked. What the looks alone saw down lies evenly
     in the hour, as nothing says when."""
     span = clipped((look.starts, look.starts + HOUR), window)
     known, size = overlap(span, incidents), span[1] - span[0]
     looked = min(look.covered, size)
-    down = max(known, looked * (1 - look.up))
+    by_looks = looked * (1 - look.up)
+    down = known if known and by_looks <= known + grain else max(known, by_looks)
     share = overlap(span, planned) / size if size else 0.0
     observed = max(looked, known)
     alone = down - known

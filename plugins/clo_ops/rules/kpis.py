@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
 from clo_ops.findings import Finding, Severity, Status
-from clo_ops.rules.figures import duration, figure
+from clo_ops.rules.figures import figure
 from clo_ops.rules.verdicts import ms
 
 if TYPE_CHECKING:
@@ -125,9 +125,7 @@ def shown(kpi: Kpi, value: float | None) -> str:
         return f"{value:.2f}"
     if kpi.unit == "ms":
         return ms(value)
-    if kpi.unit != "s":
-        return figure(value, kpi.unit)
-    return duration(value) if value < 60 else f"{duration(value)} ({value:,.1f} s)"
+    return f"{value:,.1f} s" if kpi.unit == "s" else figure(value, kpi.unit)
 
 
 def told(kpi: Kpi, now: Figure) -> str:
@@ -216,9 +214,22 @@ def row(one: Reading, steady: float) -> tuple[str, ...]:
     """A line of the scorecard, as ``HEADING`` names its cells."""
     change = one.change
     sign = "" if change is None else f"{'+' if change >= 0 else '-'}{shown(one.kpi, abs(change))}"
-    cells = (told(one.kpi, one.now), told(one.kpi, one.before), told(one.kpi, one.quarter))
+    cells = (_cell(one.kpi, found) for found in (one.now, one.before, one.quarter))
     trend = f"{direction(one, steady)} {sign}".strip()
-    return (one.kpi.title, expected(one.kpi), *cells, trend, str(one.verdict), one.kpi.owner, one.now.source or "none")
+    return (one.kpi.title, expected(one.kpi), *cells, trend, str(one.verdict))
 
 
-HEADING = ("KPI", "target", "this period", "period before", "three periods", "trend", "verdict", "owner", "source")
+def _cell(kpi: Kpi, found: Figure) -> str:
+    return told(kpi, found) if found.there else str(found.absent)
+
+
+def source_row(one: Reading) -> tuple[str, ...]:
+    """Whose KPI it is, what its figure is of, and where it is read again; as ``SOURCES`` names the cells."""
+    found = one.now
+    of = found.of if found.there else found.why
+    seen = f"{of}; {found.partly}" if found.partly else of
+    return (one.kpi.title, one.kpi.owner.replace("_", " "), seen, found.source or str(found.absent))
+
+
+HEADING = ("KPI", "target", "this period", "before", "three periods", "trend", "verdict")
+SOURCES = ("KPI", "owner", "figure of", "source")

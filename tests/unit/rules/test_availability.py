@@ -78,6 +78,16 @@ def test_what_only_the_looks_saw_down_is_down_and_has_no_incident():
     assert both.down == 30 * MINUTE and both.unexplained == 10 * MINUTE
 
 
+@pytest.mark.parametrize(("minutes", "unexplained"), [(20, 0), (19, 11), (21, 0)])
+def test_looks_beside_a_known_outage_see_it_less_exactly(minutes, unexplained):
+    """Down for half an hour by the looks, each of which speaks for ten minutes."""
+    seen = [*looks(MONTH, MONTH + 5 * DAY), Look(MONTH + 5 * DAY, HOUR, 0.5), *looks(MONTH + 5 * DAY + HOUR, NEXT)]
+    known = [outage(minutes, MONTH + 5 * DAY)]
+    found = availability(seen, known, [], MONTH, NEXT, grain=10 * MINUTE)
+    assert found.unexplained == unexplained * MINUTE
+    assert found.down == (minutes + unexplained) * MINUTE
+
+
 def test_an_outage_that_goes_on_is_cut_to_the_time_asked_for():
     endless = Outage(NEXT - HOUR, None, "it does not answer")
     assert of(looks(), [endless]).down == HOUR
