@@ -141,9 +141,9 @@ $$;
 CREATE FUNCTION audit_leaves() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     moved bigint := (SELECT last_id FROM audit_moved());
+    recent timestamptz := now() - interval '90 days';
 BEGIN
-    IF EXISTS (SELECT FROM gone WHERE moved IS NULL OR gone.id > moved OR gone.created_at > now() - interval '90 days')
-    THEN
+    IF EXISTS (SELECT FROM gone WHERE moved IS NULL OR gone.id > moved OR gone.created_at > recent) THEN
         RAISE EXCEPTION 'audit rows leave after 90 days, and only those a receipt speaks for (up to id %)',
             coalesce(moved::text, 'none');
     END IF;

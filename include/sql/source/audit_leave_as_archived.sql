@@ -6,4 +6,4 @@
 delete from audit_logs
  where id between %(first)s and %(last)s
    and created_at < %(before)s
-   and age(xmin) > age(%(since)s::xid)
+   and age(xmin) > (select age(%(since)s::xid))

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import psycopg
     from psycopg.pq.abc import PGconn, PGresult
 
-BLOCK = 8 * 1024 * 1024
+BLOCK = 4 * 1024 * 1024
 
 
 def blocks(connection: psycopg.Connection[Any], query: bytes) -> Iterator[bytearray]:

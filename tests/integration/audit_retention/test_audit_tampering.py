@@ -149,6 +149,14 @@ def test_a_doubled_row_where_one_statement_ends_and_the_next_begins(altered, mon
     assert [(one.kind, one.first_id) for one in found] == [(Fault.DOUBLED, first + place)]
 
 
+def test_a_row_below_the_first(system):
+    system.tamper(
+        f"INSERT INTO audit_logs SELECT -5, {COLUMNS.removeprefix('id, ')}, row_hash FROM audit_logs WHERE id = 7"
+    )
+    found = system.verified().faults
+    assert [(one.kind, one.first_id) for one in found] == [(Fault.EDITED, -5)]
+
+
 # --- receipts
 
 

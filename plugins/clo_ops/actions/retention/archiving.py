@@ -16,7 +16,7 @@ from clo_ops.actions.backups.writing import BackupWriter, HashedFile
 from clo_ops.findings import CheckFailed, CloOpsError
 from clo_ops.findings.audit import ArchiveFile, Moment, Stretch
 from clo_ops.policy.archive import Archive
-from clo_ops.probes.audit_archive import AuditArchive, Damaged
+from clo_ops.probes.audit_archive import AuditArchive, Damaged, NotThere
 from clo_ops.probes.audit_rows import FEW_VALUES, TYPES, NotARow, content, schema
 from clo_ops.probes.audit_stream import Ends, ahead, live
 from clo_ops.probes.audit_walk import Found
@@ -108,7 +108,6 @@ def archive(
     try:
         writer.prepare()
         writer.discard_hidden(lambda name: name.startswith(f".{due.name}"))
-        _not_anothers(store, due.name, ends.system)
         as_of = moment(connection)
         written, facts = _write(connection, writer, due, policy)
         one = replace(_provisional(due, written, facts, ends), as_of=as_of)
@@ -130,17 +129,19 @@ def _stopped(what: str, error: Exception, store: AuditArchive) -> RetentionFaile
     return RetentionFailed(f"{what}: {said}", allowed="every row written, read back and proven", next_step=NEXT_STEP)
 
 
-def _not_anothers(store: AuditArchive, name: str, system: str) -> None:
-    from clo_ops.probes.audit_archive import MANIFEST
-
-    if store.files.system.exists(store.files.path(name + MANIFEST)):
-        known = store.manifest(name)
-        if known.system != system:
-            raise RetentionFailed(
-                f"{name} in {store} is of another database ({known.system})",
-                allowed=f"a folder of its own for {system}",
-                next_step="give each CLO database its own url in the connection clo_archive",
-            )
+def known(store: AuditArchive, name: str, system: str) -> ArchiveFile | None:
+    """The file of this name, None where there is none that counts. Raises RetentionFailed for another database's."""
+    try:
+        one = store.manifest(name)
+    except NotThere:
+        return None
+    if one.system != system:
+        raise RetentionFailed(
+            f"{name} in {store} is of another database ({one.system})",
+            allowed=f"a folder of its own for {system}",
+            next_step="give each CLO database its own url in the connection clo_archive",
+        )
+    return one
 
 
 class _Sink:

@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from clo_ops.actions.maintenance.plan import Effect, Outcome, Plan, Step
-from clo_ops.actions.retention.archiving import NEXT_STEP, Due, RetentionFailed, archive, file_name, row_ends
+from clo_ops.actions.retention.archiving import NEXT_STEP, Due, RetentionFailed, archive, file_name, known, row_ends
 from clo_ops.actions.retention.deleting import held_rows
 from clo_ops.actions.retention.leaving import ArchiveRecord, leave, record_of
 from clo_ops.findings import CheckFailed
@@ -97,12 +97,27 @@ class AuditRetention:
         check_shape(connection)
         here = ends(connection)
         before = may_leave_before(self.at, here.at, self.hot_for)
-        moved_to = held_together(written(connection), self.record.remembered(here.system)).moved_to
+        moved_to = self._moved_to(connection, here)
         files = self._files(here, moved_to)
         leaving = [(one, count) for one in files if (count := self._may_go(connection, here, one))]
         start = files[-1].stretch.last_id + 1 if files else max(moved_to + 1, here.first_id)
         due = list(self._due(connection, here, start, before))
         return Situation(here, tuple(files), tuple(due), tuple(leaving), before)
+
+    def _moved_to(self, connection: Connection, here: Ends) -> int:
+        return held_together(written(connection), self.record.remembered(here.system)).moved_to
+
+    def _all_there(self, connection: Connection, one: ArchiveFile) -> None:
+        """Before the receipt that speaks for them: behind it nobody could tell who took a row."""
+        stretch = one.stretch
+        values = {"first": stretch.first_id, "last": stretch.last_id, "at_most": None}
+        (row,) = rows(connection, "source/audit_present", values)
+        if row["rows"] != stretch.rows:
+            raise CheckFailed(
+                f"{row['rows']:,} of the {stretch.rows:,} rows of {one.name} stand in the live table",
+                allowed="all of them, each once, until a receipt says that they leave",
+                next_step=NEXT_STEP,
+            )
 
     def _files(self, here: Ends, moved_to: int) -> list[ArchiveFile]:
         """Those that follow each other; one that does not is a matter for a person."""
@@ -231,10 +246,10 @@ class AuditRetention:
         return Effect(outcome, reason, time.monotonic() - begun, after)
 
     def _archive(self, connection: Connection, step: Step, here: Ends) -> tuple[Outcome, str, dict[str, int]]:
-        known = self._known(step.target)
-        if known is not None:
-            self.record.record_archive(record_of(known, "verified"))
-            return Outcome.SKIPPED, f"{known.name} stands in the archive already", {"rows": known.stretch.rows}
+        there = self._known(step.target, here)
+        if there is not None:
+            self.record.record_archive(record_of(there, "verified"))
+            return Outcome.SKIPPED, f"{there.name} stands in the archive already", {"rows": there.stretch.rows}
         first, last = int(step.before["first_id"]), int(step.before["last_id"])
         due = Due(step.target, str(step.before["period"]), first, last)
         self._planned(here, due)
@@ -250,12 +265,9 @@ class AuditRetention:
         after = {"rows": one.stretch.rows, "size_bytes": one.size_bytes}
         return Outcome.APPLIED, f"{one.stretch.rows:,} rows in {one.name}, read back and proven", after
 
-    def _known(self, name: str) -> ArchiveFile | None:
+    def _known(self, name: str, here: Ends) -> ArchiveFile | None:
         with self._asked():
-            try:
-                return self.store.manifest(name)
-            except NotThere:
-                return None
+            return known(self.store, name, here.system)
 
     def _planned(self, here: Ends, due: Due, failure: str = "") -> None:
         ids = due.first_id, due.last_id
@@ -264,14 +276,16 @@ class AuditRetention:
         )
 
     def _delete(self, connection: Connection, step: Step, here: Ends) -> tuple[Outcome, str, dict[str, int]]:
-        one = self._known(step.target)
+        one = self._known(step.target, here)
         if one is None:
             raise RetentionFailed(
                 f"{step.target} is not in the archive {self.store}",
                 allowed="rows are deleted only when the archive holds them",
                 next_step="archive it first: the next run plans it again",
             )
-        if not self._may_go(connection, here, one, at_most=1):
+        if one.stretch.first_id > self._moved_to(connection, here):
+            self._all_there(connection, one)
+        elif not self._may_go(connection, here, one, at_most=1):
             return Outcome.SKIPPED, f"the rows of {one.name} have left already", {}
         limit = may_leave_before(self.at, here.at, self.hot_for)
         with self._asked():
