@@ -36,6 +36,7 @@ TESTS = Path(__file__).resolve().parents[1]
 HERE = "dags/test_faults.py"
 DEADLINES, RESPONSE = "dags/test_dag_deadlines.py", "dags/test_incident_response.py"
 OUTBOX, DOG = "sql/ledger/test_outbox.py", "integration/watchdog/test_watchdog.py"
+TAKEN_UP = "sql/ledger/test_taking_up.py"
 # Fault, expectation, and the test.
 TABLE = [
     ("worker SIGKILLed with its task", "run red, told once", DEADLINES, "test_a_worker_killed_with_its_task_is_missed"),
@@ -46,6 +47,7 @@ TABLE = [
         RESPONSE,
         "test_required_actions_of_airflow_count",
     ),
+    ("worker killed before it starts the others' runs", "each its own", TAKEN_UP, "test_killed_before_it_could_start"),
     ("sender killed between server and outbox", "again, same Message-ID", OUTBOX, "test_a_sender_killed_after_sending"),
     ("triggerer killed before and while it tells", "told once", DEADLINES, "test_a_triggerer_killed_before_a_deadline"),
     ("triggerer killed while a value is too high", "one incident", RESPONSE, "test_the_watch_killed_while_the_value"),
