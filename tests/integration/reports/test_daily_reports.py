@@ -131,6 +131,7 @@ def test_portfolio_operations_are_those_of_the_rows(office: Office, day: dict[st
         " GROUP BY deal_id ORDER BY count(*) DESC, deal_id LIMIT 1",
         *DAY,
     )
+    assert next(iter(busiest)) == deal
     assert sum(map(int, busiest[deal][:2])) == times
 
 
