@@ -95,6 +95,7 @@ def demo_connections(values: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         "clo_worker": web["worker"],
         "clo_backups": {"conn_type": "generic", "extra": {"url": "file:///opt/airflow/backups"}},
         "clo_archive": {"conn_type": "generic", "extra": {"url": "file:///opt/airflow/backups/archive"}},
+        "clo_anchor": {"conn_type": "generic", "extra": {"url": "file:///opt/airflow/backups/anchor"}},
         "clo_host_app1": {"conn_type": "generic", "extra": {"transport": "local", "logs": "/opt/airflow/demo/logs"}},
         "clo_prometheus": {"conn_type": "http", "host": "http://prometheus:9090"},
         "clo_smtp": {

@@ -105,6 +105,10 @@ def connections(
             "conn_type": "generic",
             "extra": json.dumps({"url": f"file://{state / 'archive'}"}),
         },
+        "clo_anchor": {
+            "conn_type": "generic",
+            "extra": json.dumps({"url": f"file://{state / 'anchor'}"}),
+        },
         "clo_backups": {
             "conn_type": "generic",
             "extra": json.dumps({"url": f"file://{state / 'backups'}", "storage_options": {}}),
