@@ -25,10 +25,12 @@ report is made anew and mailed again when month_over_month is cleared.
 
 from datetime import timedelta
 
+from clo_ops.findings import Finding
 from clo_ops.orchestration import performance
 from clo_ops.orchestration.blueprint import manual_page, section
 from clo_ops.orchestration.procedure import procedure
 from clo_ops.orchestration.roll_up_task import PAGE, RollUpOperator
+from clo_ops.orchestration.run import Run
 
 # The first time it is a year of measurements that is rolled up.
 LONG = {"execution_timeout": timedelta(hours=1)}
@@ -45,8 +47,17 @@ def monthly_week2_performance_review() -> None:
         review = procedure("M2-01")(performance.month_over_month)
 
     with section("Business Performance Metrics"):
-        calculations = procedure("M2-05")(performance.calculations)
-        reports = procedure("M2-06")(performance.report_generation)
+
+        @procedure("M2-05")
+        def calculations(run: Run) -> list[Finding]:
+            """Calculations of the month against the manual's time, by size of portfolio, and those that failed."""
+            return performance.calculations(run)
+
+        @procedure("M2-06")
+        def reports(run: Run) -> list[Finding]:
+            """Reports of the month against the manual's time, by type and format, and those that failed."""
+            return performance.report_generation(run)
+
         productivity = procedure("M2-07")(performance.productivity)
         availability = procedure("M2-08")(performance.month_available)
 
