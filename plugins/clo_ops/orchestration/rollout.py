@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from clo_ops.findings import Finding, Status
-from clo_ops.findings.plans import Effect, Plan, Step
+from clo_ops.findings.plans import Effect, Outcome, Plan, Step
 from clo_ops.findings.updates import ApplicationState, HostState
 from clo_ops.orchestration import updates
 from clo_ops.orchestration.maintenance import BY_HAND, maintained, system_of
 from clo_ops.orchestration.occasion import is_emergency
+from clo_ops.rules import maintenance as outcome
 from clo_ops.rules import rollout as rule
 from clo_ops.rules.gate import Need
 
@@ -68,21 +69,31 @@ def _rolled_out(
     run: Run, kind: Kind, fresh: Callable[[], Plan], act: Callable[[Plan], Callable[[Step], Effect]]
 ) -> list[Finding]:
     procedure = PROCEDURES[kind]
-    if is_emergency(run):
-        plan = fresh()
-        return maintained(run, procedure, kind, lambda: plan, act(plan), needs=NEEDS)
-    found = waiting(run, kind)
-    if found is None:
-        return [rule.nothing_waits(procedure, run.policy.procedures[procedure].lines, kind)]
-    plan = found
+    manual = run.policy.procedures[procedure].lines
+    mine = _begun_in_this_run(run, kind)
+    if mine and any(one.effect and one.effect.outcome is Outcome.FAILED for one in mine.steps):
+        return outcome.judge(procedure, manual, _as_plan(mine), _as_it_ended(mine))
+    plan = _as_plan(mine) if mine else fresh() if is_emergency(run) else waiting(run, kind)
+    if plan is None:
+        return [rule.nothing_waits(procedure, manual, kind)]
     return maintained(run, procedure, kind, lambda: plan, act(plan), needs=NEEDS)
 
 
-def waiting(run: Run, kind: str) -> Plan | None:
-    """The approved plan that is to be carried out; one of this run itself stays what it was when it is tried again."""
+def _begun_in_this_run(run: Run, kind: str) -> PlanRow | None:
+    """Tried again, a run goes on with the plan it began: what is pending meanwhile is another plan, and unapproved.
+
+    Where a step of it went wrong, whoever clears the task tries nothing again without a new approval.
+    """
     begun = [row for row in run.ledger.plans_of(run.ledger_run) if row.kind == kind and row.state != "planned"]
-    if begun:
-        return _as_plan(begun[-1])
+    return begun[-1] if begun else None
+
+
+def _as_it_ended(row: PlanRow) -> list[tuple[Step, Effect]]:
+    return [(one.step, one.effect or Effect(Outcome.LEFT_OVER, "not begun")) for one in row.steps]
+
+
+def waiting(run: Run, kind: str) -> Plan | None:
+    """The plan that was approved in the fourth week and is to be carried out."""
     since = run.at - run.policy.updates.rollout.approval_holds
     found = run.ledger.waiting_rollout(kind, system_of(run), since)
     return _as_plan(found[0]) if found else None

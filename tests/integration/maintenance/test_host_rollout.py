@@ -259,6 +259,9 @@ def test_a_system_that_is_not_well_after_it_gets_the_old_packages_back(site, hos
     assert "Rolled back to the versions of before; the system is well again" in failed.message
     assert host.versions() == {"clo-worker": "1.0", "clo-tools": "1.0"}
     assert (host.root / WORKER).read_text() == "ok"
+    again = the(rollout.hosts(week_of_failure), "maintenance", "update host app1")
+    assert again.status is Status.FAIL, "whoever clears the task tries nothing again"
+    assert site.ledger.plans_of(week_of_failure.ledger_run)[0].steps[0].tries == 1
     assert rollout.hosts(window(site))[0].actual == "nothing approved", "what was rolled back needs a new approval"
     assert the(rollout.approved_rollout(fourth_week(site)), "carried out").actual == "failed"
 
