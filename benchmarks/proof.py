@@ -104,9 +104,8 @@ def measure(dsn: str, rounds: int) -> None:
             lambda: integrity.ask(asked, at=AT, evidence=Path(docs)),
             AIM,
         )
-    print(
-        f"load average {os.getloadavg()[0]:.1f}; peak memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB"
-    )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"load average {os.getloadavg()[0]:.1f}; peak memory of this process {peak:.0f} MB")
 
 
 def main() -> int:
