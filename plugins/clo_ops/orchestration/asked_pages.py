@@ -27,6 +27,7 @@ ONLY_READ = {
     "reports_and_support",
 }
 NOT_ASKED = {
+    **dict.fromkeys(("ED-01", "ED-02", "ED-07", "RP-01", "RP-02", "RP-03", "RP-04"), "it mails a report"),
     "ED-04": "it reads whole backups, which may take an hour",
     "ED-05": "it restores a backup",
     "ED-06": "it removes backups",
