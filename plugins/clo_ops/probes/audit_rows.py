@@ -100,17 +100,17 @@ def _unescaped(name: str, column: Any) -> Any:
     return pa.chunked_array([pa.array([one(value) for value in column.to_pylist()], pa.string())])
 
 
-def _quoted(column: Any) -> Any:
-    """Each text as JSON, the missing as null. Names repeat: each is quoted once."""
+def _quoted(column: Any, behind: str = ", ") -> Any:
+    """Each text as JSON, the missing as null, and what stands behind it. Names repeat: each is quoted once."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if pa.types.is_dictionary(column.type):
-        return pc.take(_quoted(column.dictionary), column.indices).fill_null("null")
+        return pc.take(_quoted(column.dictionary), column.indices).fill_null(f"null{behind}")
     if pc.any(pc.match_substring_regex(column, ESCAPED)).as_py():
         texts = (None if one is None else encode_basestring(one) for one in column.to_pylist())
-        return pa.array(["null" if one is None else one for one in texts], pa.string())
-    return pc.fill_null(pc.binary_join_element_wise('"', column, '"', ""), "null")
+        return pa.array([("null" if one is None else one) + behind for one in texts], pa.string())
+    return pc.fill_null(pc.binary_join_element_wise('"', column, f'"{behind}', ""), f"null{behind}")
 
 
 def canonical(table: pa.Table) -> pa.Array:
@@ -124,8 +124,7 @@ def canonical(table: pa.Table) -> pa.Array:
     # Always six digits. Without its zone (UTC, nothing moves) a time is written out many times faster.
     time = pc.binary_replace_slice(pc.cast(column["created_at"].cast(pa.timestamp("us")), pa.string()), 10, 11, "T")
     texts = [_quoted(column[name]) for name in ("actor", "action", "object_type", "object_id")]
-    between = [part for text in texts for part in (text, ", ")]
-    parts = [column["prev_hash"], "[", pc.cast(column["id"], pa.string()), ', "', time, 'Z", ', *between]
+    parts = [column["prev_hash"], "[", pc.cast(column["id"], pa.string()), ', "', time, 'Z", ', *texts]
     return pc.binary_join_element_wise(*parts, column["detail"], "]", "")
 
 
