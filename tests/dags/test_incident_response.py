@@ -218,9 +218,11 @@ def test_required_actions_of_airflow_count_as_well_also_when_the_worker_dies_of_
     task = f"/api/v2/dags/{DAG}/dagRuns/{urllib.parse.quote(run_id)}/taskInstances/service_restored/-1"
     answer = {"chosen_options": ["Service restored"], "params_input": {"note": "worker <restarted>", "severity": "P3"}}
     stack.until(lambda: asked(stack, task), "a question that can be answered")
+    stack.api._send("PATCH", f"{task}/hitlDetails", answer)
+    stack.until(lambda: stack.api._send("GET", task)["state"] != "deferred", "the answer taken up by Airflow")
+    # Held from here only: whoever else needs the incident (the watch, other runs) waits for it as well.
     with stack.ledger() as ledger, ledger.transaction():
         ledger.held_incident(incident)
-        stack.api._send("PATCH", f"{task}/hitlDetails", answer)
         stack.kill(stack.until(lambda: at_work(stack, task), "the answer's try at work"))
     stack.until(lambda: row(stack, incident).mitigated_at, "service restored on record")
     assert row(stack, incident).severity == "P3"
@@ -264,19 +266,21 @@ def test_resolved_on_its_page_everybody_hears_the_all_clear_and_the_run_ends(sta
 
 def test_what_is_still_to_be_done_is_ticked_off_on_the_incident_s_page(stack, pages, incident):
     page = f"/clo-ops/incidents/{incident}"
-    assert actions(stack, incident) == [], "a P3 needs no review"
+    known = actions(stack, incident)
+    severe = row(stack, incident).severity in load_policy().alerting.response.review_of
+    assert len(known) == int(severe), "a review is for the severe ones"
     asked = {"title": "Alert <earlier>", "owner": "IT Manager", "due": f"{datetime.now(UTC):%Y-%m-%d}"}
     assert pages.ask("POST", f"{page}/actions", "viewer", **asked)[0] == 403
     assert pages.ask("POST", f"{page}/actions", "op", **asked | {"due": "2026-01-01"})[0] == 422
     assert pages.ask("POST", f"{page}/actions", "op", **asked)[0] == 303
-    (added,) = actions(stack, incident)
+    (added,) = [one for one in actions(stack, incident) if one not in known]
     assert added.due_at > datetime.now(UTC)
     assert "Alert &lt;earlier&gt;" in pages.ask("GET", "/clo-ops/actions", "viewer")[1]
     assert "<form" not in pages.ask("GET", "/clo-ops/actions", "viewer")[1]
     for user, said in (("viewer", 403), ("op", 303)):
         assert pages.ask("POST", f"/clo-ops/actions/{added.id}/done", user)[0] == said
     assert pages.ask("POST", "/clo-ops/actions/0/done", "op")[0] == 404
-    assert [one.done_by for one in actions(stack, incident)] == ["op"]
+    assert [one.done_by for one in actions(stack, incident) if one.id == added.id] == ["op"]
     assert "done by op" in pages.ask("GET", page, "viewer")[1]
     assert "Alert" not in pages.ask("GET", "/clo-ops/actions", "viewer")[1]
 

@@ -15,7 +15,7 @@ from airflow.sdk import BaseOperator, Param
 from airflow.sdk.exceptions import DownstreamTasksSkipped
 
 from clo_ops.escalation.sighting import Sighting
-from clo_ops.findings import Answer, ConfigurationError, Severity
+from clo_ops.findings import Answer, ConfigurationError, CouldNotCheck, Severity
 from clo_ops.orchestration.incidents import desk
 from clo_ops.orchestration.procedure import ProcedureOperator, open_run
 from clo_ops.orchestration.response import none_left, without_a_run
@@ -55,8 +55,6 @@ class TakeUpOperator(BaseOperator):
     ui_color = "#f7efd6"
 
     def execute(self, context: Mapping[str, Any]) -> int:
-        from clo_ops.escalation.outbox import deliver
-
         now, told_of = datetime.now(UTC), _of_events(context)
         with open_run(context, self.task_id) as run:
             at_desk = desk(run.ledger, run.policy)
@@ -65,9 +63,20 @@ class TakeUpOperator(BaseOperator):
                 self._nothing_to_do(run, context["task"].dag.tasks)
             for one in run.ledger.incidents_without_a_run(told_of):
                 self._start_a_run_for(run.dag_id, one)
-            at_desk.cycle(now)
-            self.log.info("incident %s; %s", taken, deliver(run.ledger, run.connections.smtp, now))
+            self._tell(run, at_desk, now)
         return taken
+
+    def _tell(self, run: Run, at_desk: Desk, now: datetime) -> None:
+        """Whoever is due, of every open incident. One that is held by somebody must not hold up the others' runs: the
+        watch tells as well.
+        """
+        from clo_ops.escalation.outbox import deliver
+
+        try:
+            at_desk.cycle(now)
+            self.log.info("%s", deliver(run.ledger, run.connections.smtp, now))
+        except CouldNotCheck:
+            self.log.warning("nobody could be told from here; the watch goes on", exc_info=True)
 
     def _nothing_to_do(self, run: Run, tasks: Sequence[Any]) -> NoReturn:
         """On record for each procedure before its task is skipped: an empty record would mean that nobody looked."""

@@ -157,6 +157,16 @@ def test_a_run_that_cannot_be_started_does_not_hold_up_the_first(
     assert waiting(airflow.ledger) == [second]
 
 
+def test_an_incident_that_somebody_holds_does_not_hold_up_the_run_of_another(airflow: Airflow, see: Any) -> None:
+    held, mine, done = see("disk"), see("cpu"), list[int]()
+    with airflow.ledger.transaction():
+        airflow.ledger.held_incident(held)
+        thread = threading.Thread(target=lambda: done.append(airflow.take_up("event-1", EVENT, mine)))
+        thread.start()
+        thread.join()
+    assert done == [mine]
+
+
 def test_a_run_killed_before_it_took_up_its_own_is_made_up_for_by_the_next_event(airflow: Airflow, see: Any) -> None:
     """Its run is there and did nothing: it is not started again, so the run of the event takes the incident itself."""
     first, second = see("disk"), see("cpu")
