@@ -265,29 +265,6 @@ def _figures(run: Run, work: Work, before: datetime) -> None:
 def _forgotten(run: Run, before: datetime) -> Effect:
     rows = run.ledger.forget_figures(before)
     return Effect(Outcome.APPLIED, f"{rows:,} rows of figures are gone", 0.0, {"rows": rows})
-    _figures(run, work, before)
-
-
-def _figures(run: Run, work: Work, before: datetime) -> None:
-    """Hourly and daily figures and forecasts are kept as long as what they were made of."""
-    keep = run.policy.retention["measurements"]
-    due = run.ledger.figures_before(before)
-    work.place("ledger figures", due, 0, oldest=None, kept=f"kept {keep.keep}")
-    if due:
-        step = Step(
-            key="figures",
-            action="remove figures",
-            target="hourly, daily and forecasts of the ledger",
-            why=f"{due:,} days of series are older than {keep.keep}",
-            statement=f"delete of figures before {before:%Y-%m-%d}, some series at a time",
-            before={"days": due},
-        )
-        work.add(step, partial(_forgotten, run, before))
-
-
-def _forgotten(run: Run, before: datetime) -> Effect:
-    rows = run.ledger.forget_figures(before)
-    return Effect(Outcome.APPLIED, f"{rows:,} rows of figures are gone", 0.0, {"rows": rows})
 
 
 def _dropped(run: Run, name: str, before: datetime) -> Effect:

@@ -252,6 +252,24 @@ def _owners(sections: Sections) -> Iterator[Fault]:
         yield from _nowhere("capacity", ("report", "to", index), name, groups, "the groups of contacts.yaml")
 
 
+def _reports(sections: Sections) -> Iterator[Fault]:
+    reports, groups = sections["reports"], sections["contacts"].groups
+    for audience in AUDIENCES:
+        for index, name in enumerate(reports.to.of(audience)):
+            yield from _nowhere("reports", ("to", audience, index), name, groups, "the groups of contacts.yaml")
+    for index, name in enumerate(reports.security.procedures):
+        location = ("security", "procedures", index)
+        yield from _nowhere("reports", location, name, sections["procedures"], "procedures.yaml")
+
+
+def _updates(sections: Sections) -> Iterator[Fault]:
+    hosts = [host.name for host in sections["hosts"]]
+    for index, one in enumerate(sections["updates"].applications):
+        if one.deployer is not None:
+            location = ("applications", index, "deployer", "host")
+            yield from _nowhere("updates", location, one.deployer.host, hosts, "hosts.yaml")
+
+
 def _kpis(sections: Sections) -> Iterator[Fault]:
     groups = sections["contacts"].groups
     for name, kpi in sections["kpis"].items():
@@ -268,24 +286,6 @@ def _audit(sections: Sections) -> Iterator[Fault]:
     groups = sections["contacts"].groups
     for index, name in enumerate(sections["audit"].to):
         yield from _nowhere("audit", ("to", index), name, groups, "the groups of contacts.yaml")
-
-
-def _updates(sections: Sections) -> Iterator[Fault]:
-    hosts = [host.name for host in sections["hosts"]]
-    for index, one in enumerate(sections["updates"].applications):
-        if one.deployer is not None:
-            location = ("applications", index, "deployer", "host")
-            yield from _nowhere("updates", location, one.deployer.host, hosts, "hosts.yaml")
-
-
-def _reports(sections: Sections) -> Iterator[Fault]:
-    reports, groups = sections["reports"], sections["contacts"].groups
-    for audience in AUDIENCES:
-        for index, name in enumerate(reports.to.of(audience)):
-            yield from _nowhere("reports", ("to", audience, index), name, groups, "the groups of contacts.yaml")
-    for index, name in enumerate(reports.security.procedures):
-        location = ("security", "procedures", index)
-        yield from _nowhere("reports", location, name, sections["procedures"], "procedures.yaml")
 
 
 def _anchor(sections: Sections) -> Iterator[Fault]:
@@ -327,9 +327,9 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Sections], Iterator[Fault]]], ...
     (("capacity", "procedures", "thresholds"), _resources),
     (("capacity", "contacts"), _owners),
     (("audit", "contacts"), _audit),
-    (("reports", "contacts", "procedures"), _reports),
-    (("updates", "hosts"), _updates),
-    (("evidence", "contacts"), _anchor),
     (("kpis", "contacts"), _kpis),
     (("performance", "contacts"), _performance),
+    (("updates", "hosts"), _updates),
+    (("evidence", "contacts"), _anchor),
+    (("reports", "contacts", "procedures"), _reports),
 )

@@ -65,10 +65,10 @@ class Policy(Model):
     alerting: Alerting
     audit: Audit
     capacity: Capacity
-    reports: Reports
+    performance: Performance
     updates: Updates
     evidence: EvidenceTerms
-    performance: Performance
+    reports: Reports
 
     @property
     def night(self) -> Night:
