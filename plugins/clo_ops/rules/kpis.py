@@ -228,8 +228,9 @@ def source_row(one: Reading) -> tuple[str, ...]:
     found = one.now
     of = found.of if found.there else found.why
     seen = f"{of}; {found.partly}" if found.partly else of
-    return (one.kpi.title, one.kpi.owner.replace("_", " "), seen, found.source or str(found.absent))
+    owner = one.kpi.owner.replace("_", " ")
+    return (f"{one.kpi.title}; {owner}", seen, found.source or str(found.absent))
 
 
 HEADING = ("KPI", "target", "this period", "before", "three periods", "trend", "verdict")
-SOURCES = ("KPI", "owner", "figure of", "source")
+SOURCES = ("KPI; owner", "figure of", "source")

@@ -13,6 +13,7 @@ from clo_ops.ledger import AlertRow
 from clo_ops.orchestration import hours, performance
 from clo_ops.orchestration.availability import availability_of
 from clo_ops.orchestration.recording import carry_out
+from clo_ops.reports.again import kept
 from clo_ops.rules import looks, waits
 from demo.stack.ports import free_port
 from tests.integration.performance.october import AT, DAY, GAP, HOUR, MINUTE, NOVEMBER, OCTOBER, WINDOW, Office, away
@@ -218,6 +219,14 @@ def test_the_report_is_kept_and_mailed(office: Office, review: dict[str, list[Fi
     mails = office.rows("select subject, text from clo_ops.outbox where subject like '%%Performance review%%'")
     assert mails[0][0] == "[CLO Ops] RED Performance review of October 2026"
     assert "KPIs with a target are met" in mails[0][1]
+
+
+def test_the_same_report_is_made_again_to_the_byte(office: Office, review: dict[str, list[Finding]]) -> None:
+    again = kept(office.ledger, "performance-review", AT.date(), office.run("october").connections.evidence().read)
+    assert again.same()
+    stamps = [again.made_at + HOUR, again.made_at + 2 * HOUR]  # no figure bears these
+    pages = [again.sheet.as_html(stamp).replace(f"{stamp:%Y-%m-%d %H:%M:%S}", "") for stamp in stamps]
+    assert pages[0] == pages[1]
 
 
 def test_the_week_and_the_scorecard(office: Office, review: dict[str, list[Finding]]) -> None:
