@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]
 
 MANIFEST = ".manifest.json"
-ROWS_AT_ONCE = 32_768
+ROWS_AT_ONCE = 8_192
 
 
 class NotThere(Exception):
