@@ -40,7 +40,9 @@ class EvidenceIndex(Store):
         """Of each audit trail the newest row that was seen while the trail was whole, and the newest receipt."""
         heads, receipts = archive_tables.chain_heads, archive_tables.archive_receipts
         seen = select(heads).ext(distinct_on(heads.c.system)).order_by(heads.c.system, heads.c.head_id.desc())
-        left = select(receipts).ext(distinct_on(receipts.c.system)).order_by(receipts.c.system, receipts.c.number.desc())
+        left = (
+            select(receipts).ext(distinct_on(receipts.c.system)).order_by(receipts.c.system, receipts.c.number.desc())
+        )
         with self.transaction() as connection:
             return {
                 "trails": [

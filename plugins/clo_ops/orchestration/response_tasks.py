@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
-from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import BaseOperator, Param
 from airflow.sdk.execution_time.hitl import upsert_hitl_detail
 
@@ -21,8 +20,9 @@ from clo_ops.findings import CheckFailed, CouldNotCheck, Severity
 from clo_ops.orchestration.incidents import desk
 from clo_ops.orchestration.links import AirflowLinks
 from clo_ops.orchestration.procedure import BOUNDS, open_run
+from clo_ops.orchestration.questions import Question
 from clo_ops.orchestration.response import of_run
-from clo_ops.orchestration.until import NOBODY, Answered, Until, reached
+from clo_ops.orchestration.until import NOBODY, Until, reached
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -71,7 +71,7 @@ def questions() -> list[PersonOperator]:
     return [PersonOperator(task_id=task_id, stage=stage, **PERSISTENT) for task_id, stage in stages.items()]
 
 
-class PersonOperator(HITLOperator):
+class PersonOperator(Question):
     """Asks a person in Required Actions until the run's incident has reached ``stage``.
 
     The answer of Required Actions resumes the task; so does our trigger, when the same was said elsewhere. Without an
@@ -79,24 +79,10 @@ class PersonOperator(HITLOperator):
     Raises LedgerUnavailable, a CouldNotCheck: then it is tried again.
     """
 
-    ui_color = "#efe3f6"
-
     def __init__(self, *, stage: str, **kwargs: Any) -> None:
         texts = {"subject": "to be rendered when it is asked", "response_timeout": PATIENCE, "params": _fields(stage)}
         super().__init__(options=_options(stage), doc_md=ASK_PAGES[stage], **{**texts, **kwargs})
         self.stage = stage
-
-    def execute(self, context: Mapping[str, Any]) -> str:
-        if context["task_instance"].try_number > 1:
-            answered = Answered(str(context["task_instance"].id))
-            self.defer(trigger=answered, method_name="asked_before")
-            raise AssertionError("a deferred task does not go on")
-        return self.ask(context)
-
-    def asked_before(self, context: Mapping[str, Any], event: Mapping[str, Any]) -> str:
-        """After a try that did not end as it should: an answer given to it counts."""
-        answer = event["answer"]
-        return self.execute_complete(context, answer) if answer else self.ask(context)
 
     def ask(self, context: Mapping[str, Any]) -> str:
         now = datetime.now(UTC)

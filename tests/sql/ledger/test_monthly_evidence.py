@@ -37,7 +37,7 @@ def store(tmp_path):
     return EvidenceStore(str(tmp_path / "evidence"))
 
 
-def recorded(ledger, store, day, name, data, procedure="DM-05"):
+def recorded(ledger, store, day, name, data, *, procedure="DM-05"):
     """A run of that day with one file of evidence."""
     at = datetime(2026, day // 100, day % 100, 8, tzinfo=UTC)
     run = ledger.open_run("daily_morning_startup", f"scheduled__{day}", at, "")
@@ -136,7 +136,9 @@ def test_a_changed_index_is_found_by_the_head(made, tmp_path):
     place, head = made
     with zipfile.ZipFile(place) as archive:
         lines = archive.read("index.jsonl").splitlines(keepends=True)
-    shorter = changed(place, tmp_path / "x.zip", drop=(first_file(place),), put={"index.jsonl": b"".join(lines[1:])}.items())
+    shorter = changed(
+        place, tmp_path / "x.zip", drop=(first_file(place),), put={"index.jsonl": b"".join(lines[1:])}.items()
+    )
     code, said = verify(shorter, "--head", head.sha256)
     assert code == 1
     assert "index.jsonl: changed" in said
@@ -229,7 +231,7 @@ def connections(tmp_path, ledger_url, anchored=True):
 
 
 @pytest.fixture
-def first_monday(ledger, store, month, url, tmp_path, monkeypatch):
+def first_monday(ledger, store, month, url, tmp_path, monkeypatch):  # noqa: PLR0917 - fixtures
     """LM-05's run on the first Monday of December; ``again`` is a month later."""
     monkeypatch.setenv("CLO_OPS_EVIDENCE", store.root)
 
