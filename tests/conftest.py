@@ -25,6 +25,32 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
+STANDING: list[pytest.FixtureDef[object]] = []  # session fixtures, in the order they were set up
+
+
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object]) -> None:
+    if fixturedef.scope == "session":
+        STANDING.append(fixturedef)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """What a folder's fixtures started goes with its last test: servers nobody asks any more slow down what follows.
+
+    Their scope stays the session; pytest's own scope for folders wants each of them to be a package.
+    """
+    folder = _folder(item.nodeid)
+    if nextitem is not None and _folder(nextitem.nodeid) == folder:
+        return
+    for definition in [one for one in STANDING if f"{one.baseid}/".startswith(f"{folder}/")]:
+        STANDING.remove(definition)
+        definition.finish(item._request)
+
+
+def _folder(nodeid: str) -> str:
+    return nodeid.partition("::")[0].rpartition("/")[0]
+
+
 # Folders that must not run beside each other: a drill refuses to start while another is under way.
 TOGETHER = {"drill": "drills", "drill_whole": "drills", "drill_failover": "drills", "backups": "drills"}
 
@@ -39,7 +65,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
     class ByFolder(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            folder = nodeid.partition("::")[0].rpartition("/")[0]
+            folder = _folder(nodeid)
             return TOGETHER.get(folder.rpartition("/")[2], folder)
 
     return ByFolder(config, log)

@@ -72,13 +72,17 @@ def status(state: State | Path | str) -> dict[str, bool]:
     return {name: running(stack, name) for name in stack.read()["services"]}
 
 
-def stop_all(state: State | Path | str) -> list[str]:
-    """End every service of this stack, also one whose start was cut off before it was recorded. Returns their names."""
+def stop_all(state: State | Path | str, *, gently: bool = True) -> list[str]:
+    """End every service of this stack, also one whose start was cut off before it was recorded. Returns their names.
+
+    Not ``gently``: all but the databases are killed, for a stack that is thrown away.
+    """
     stack = _stack(state)
     ended = []
     for group in _groups(stack):
         alive = {name: process for name in group if (process := stack.process(name)) and process.members()}
-        first = signal.SIGINT if set(group) <= {"postgres", "postgres-ops"} else signal.SIGTERM
+        databases = set(group) <= {"postgres", "postgres-ops"}
+        first = signal.SIGINT if databases else signal.SIGTERM if gently else signal.SIGKILL
         grace = max((stack.service(name).stop_seconds for name in alive), default=1.0)
         processes.end(list(alive.values()), grace=grace, first=first)
         ended += list(alive)
@@ -94,10 +98,10 @@ def strays(stack: State) -> list[Process]:
     return [process for process in found if process]
 
 
-def clean(state: State | Path | str) -> None:
+def clean(state: State | Path | str, *, gently: bool = True) -> None:
     """Stop everything and remove the state directory, and what clusters keep outside it."""
     stack = _stack(state)
-    stop_all(stack)
+    stop_all(stack, gently=gently)
     for record in stack.directory.glob("**/cluster.json"):
         private = _private_directory(record)
         if private:

@@ -60,11 +60,11 @@ class DemoSystem:
         try:
             return self.start()
         except BaseException:
-            control.clean(self.stack)
+            control.clean(self.stack, gently=False)
             raise
 
     def __exit__(self, *_: object) -> None:
-        control.clean(self.stack)
+        control.clean(self.stack, gently=False)
 
     @property
     def state(self) -> Path:

@@ -240,4 +240,4 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             until(lambda name=name: api.dag(name), f"{name} parsed")
         yield Stack(launch, api, trials, spare)
     finally:
-        control.clean(launch.stack)
+        control.clean(launch.stack, gently=False)

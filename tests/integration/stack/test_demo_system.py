@@ -32,7 +32,7 @@ def test_everything_answers(system: DemoSystem) -> None:
 def test_the_connections_are_those_the_pages_use(system: DemoSystem) -> None:
     wanted = {"clo_postgres", "clo_redis", "clo_api", "clo_frontend", "clo_worker", "clo_backups", "clo_host_app1"}
     wanted |= {"clo_backup_source", "clo_archive", "clo_anchor"}
-    wanted |= {"clo_postgres_maintenance", "clo_postgres_retention", "clo_redis_maintenance"}
+    wanted |= {"clo_postgres_maintenance", "clo_postgres_retention", "clo_postgres_accounts", "clo_redis_maintenance"}
     assert set(system.connections) == wanted
     assert system.connections["clo_postgres"]["login"] == "clo_ops_reader"
     assert json.loads(system.connections["clo_api"]["extra"])["totp_secret"] == system.account["totp_secret"]
