@@ -69,7 +69,7 @@ def _guarded(drill: Drill) -> list[Finding]:
     if drill.place.isolation:
         drill.fact("isolation", drill.place.isolation)
     backup, production = drill.choice.backup, run.connections.postgres
-    answer = before(drill.place, recovery, backup, production, largest=drill.largest)
+    answer = before(drill.place, recovery, backup, production, largest=drill.largest, state_of=run.state_of)
     return judge_before(run.keep(answer), recovery.guard)
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from clo_ops.actions.drill.place import Server
     from clo_ops.ledger.records import Level
 
-KEPT_FOR = "A look round; `docker ps --filter label=clo_ops.drill` lists what is there. The reaper removes it then."
+KEPT_FOR = "A look round; `python -m clo_ops.actions.drill.reaper` lists what is there, and with its id ends it sooner."
 
 
 @after("M3-01")

@@ -30,7 +30,7 @@ from clo_ops.findings import (
 )
 from clo_ops.orchestration.connections import Connections
 from clo_ops.orchestration.recording import Judgement, carry_out, not_applicable, nothing_found
-from clo_ops.orchestration.run import Run, client_name, run_firing, run_time
+from clo_ops.orchestration.run import Run, client_name, run_firing, run_states, run_time
 from clo_ops.policy import digest, load_policy, policy_at_parse
 
 if TYPE_CHECKING:
@@ -121,6 +121,7 @@ def open_run(context: Mapping[str, Any], task_id: str) -> Iterator[Run]:
             params=dict(context.get("params") or {}),
             trigger=str(getattr(dag_run.run_type, "value", dag_run.run_type)),
             asked_by=getattr(dag_run, "triggering_user_name", None) or "",
+            state_of=run_states(context),
         )
 
 

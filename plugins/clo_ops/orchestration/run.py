@@ -27,6 +27,7 @@ class Run:
     ledger's key of the run. ``answer`` gathers what was asked, for the record. ``firing`` is None outside Airflow.
     ``params`` are what the form of a run by hand says; ``evidence`` are files kept beside what was asked.
     ``trigger`` is Airflow's run type ("scheduled", "manual" ...), ``asked_by`` the user of Airflow who started it.
+    ``state_of`` a DAG and a run of it is what Airflow says of that run, empty where it knows none.
     """
 
     dag_id: str
@@ -43,6 +44,7 @@ class Run:
     params: Mapping[str, Any] = field(default_factory=dict)
     trigger: str = ""
     asked_by: str = ""
+    state_of: Callable[[str, str], str] = lambda dag_id, run_id: ""
     evidence: list[Evidence] = field(default_factory=list)
 
     @property
@@ -85,6 +87,21 @@ def run_time(context: Mapping[str, Any]) -> datetime:
     dag_run = context["dag_run"]
     at: datetime = dag_run.logical_date or dag_run.run_after
     return datetime.fromtimestamp(at.timestamp(), tz=UTC)
+
+
+def run_states(context: Mapping[str, Any]) -> Callable[[str, str], str]:
+    """Asks Airflow for the state of a DAG's run, by the task's own line to it."""
+
+    def ask(dag_id: str, run_id: str) -> str:
+        from airflow.sdk.exceptions import AirflowRuntimeError
+
+        try:
+            state = context["ti"].get_dagrun_state(dag_id=dag_id, run_id=run_id)
+        except AirflowRuntimeError:  # it has no such run, or does not say
+            return ""
+        return str(getattr(state, "value", state))
+
+    return ask
 
 
 def run_firing(policy: Policy, dag_run: Any, at: datetime) -> Firing:

@@ -5,17 +5,19 @@ Nothing is started where one finding of ``before`` is red; nothing is restored w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from clo_ops.findings import Answer, Finding, Measurement, Severity, Status, unanswered_findings
 from clo_ops.policy.recovery import GuardTerms
-from clo_ops.rules.figures import figure
+from clo_ops.rules.figures import figure, moment
 from clo_ops.rules.verdicts import Case
 
 PROCEDURE = "M3-01"
 MANUAL = "L201"
 PROOF, PARITY, BUSY, IMAGE = "guard.proof", "guard.parity", "guard.busy", "guard.image"
+OTHER = "guard.other"
 NEEDED, FREE = "guard.room.needed", "guard.room.free"
 PROOFS = {
     "container": "the target is the container this drill made, on its own network",
@@ -28,6 +30,8 @@ OF_DOCKER = ("container", "no_way_out")
 STOP = "Do not run the drill until what answers at that address is known; nothing was written to it."
 ROOM = "Free the space, or give the engine more; the drill was not started."
 LATER = "Wait until it has ended and run the drill again; two at once would falsify each other's times."
+OVER = ("success", "failed")  # how Airflow says that a run has ended
+END = "python -m clo_ops.actions.drill.reaper"
 GET_IMAGE = "Pull or make the image the message names; the drill was not started."
 SAME = "Use an image of the backup's version, with its extensions and locales, and run the drill again."
 
@@ -109,9 +113,36 @@ def _nothing_else_runs(answer: Answer, procedure: str) -> Iterator[Finding]:
             if not any(kind in one.question for one in answer.unanswered):
                 yield case.not_measured()
         elif busy.value:
-            yield case.failed(busy.detail, f"{words.capitalize()} is running: {busy.detail}")
+            others = list(answer.select(OTHER)) if kind == "drill" else []
+            told = "; ".join(map(_other, others)) or f"{words} is running: {busy.detail}"
+            yield replace(case, first_action=_next_step(others)).failed(busy.detail, _capital(told))
         else:
             yield case.passed("none", f"Not beside {words}")
+
+
+def _other(one: Measurement) -> str:
+    """What it is, since when, whether it still works, and how it goes."""
+    said, since = one.labels, datetime.fromtimestamp(one.value, tz=UTC)
+    until = datetime.fromisoformat(said["expires"])
+    what = f"drill {said['drill']} ({said['dag']} {said['run']}) is there since {moment(since)}: {one.detail}"
+    end = f"`{END} {said['drill']}` removes it at once, else it goes after {moment(until)}"
+    if said["state"] in OVER:
+        return f"{what}. Its run has ended ({said['state']}): it was kept for a look round, or left behind. {end}"
+    if said["state"]:
+        return f"{what}. Its run is {said['state']}: wait for it"
+    return f"{what}. Airflow knows no run of it; where its process was killed, {end}"
+
+
+def _next_step(others: Sequence[Measurement]) -> str:
+    """To wait, unless nobody is at work in them any more."""
+    over = [one.labels["drill"] for one in others if one.labels["state"] in OVER]
+    if over and len(over) == len(others):
+        return f"Where nobody looks round in it any more: {END} {' '.join(over)}; then run the drill again."
+    return LATER
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _image(answer: Answer, procedure: str) -> Iterator[Finding]:

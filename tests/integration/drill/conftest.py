@@ -18,9 +18,10 @@ from clo_ops.policy import DrillSpec, Policy, load_policy
 from clo_ops.probes.targets import BackupRepository, DockerTarget, PostgresTarget
 from demo.stack import images, servers
 from demo.stack.postgres import Cluster
+from tests.integration.dead_drills import dag_of_this_run, remove_what_dead_runs_left
 
 # Several people may run these tests on one machine: whatever this run leaves carries its own name.
-DAG = f"tests-drill-{os.getpid()}"
+DAG = dag_of_this_run()
 ROWS = 20_000
 
 
@@ -44,6 +45,7 @@ def image(major: int) -> str:
 @pytest.fixture(scope="session")
 def engine(image: str):
     """At the very end nothing of this run may be left in the engine."""
+    remove_what_dead_runs_left()
     reached = Engine(DockerTarget())
     yield reached
     left = [str(one) for one in reached.ours() if one.labels.dag == DAG]

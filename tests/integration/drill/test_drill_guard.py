@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -35,14 +36,30 @@ def test_all_is_well_before_anything_starts(before, engine):
 
 def test_another_drill_that_runs_stops_it_and_one_that_has_expired_does_not(before, engine):
     for run, hours, expected in (("still running", 1, "fail"), ("long over", -1, None)):
-        labels = Labels(drill_id(DAG, run), DAG, run, datetime.now(UTC) + timedelta(hours=hours))
-        name = engine.client.create_volume(f"clo-ops-test-{labels.drill}", labels=labels.as_dict("data"))["Name"]
-        try:
+        with left_by(engine, run, hours):
             status = before()[(NOTHING_ELSE, "drill")]
-        finally:
-            engine.client.remove_volume(name)
         # Somebody else's drill may be running on this machine: only ours is asserted to stop it.
         assert status == expected or expected is None
+
+
+@contextmanager
+def left_by(engine, run, hours):
+    labels = Labels(drill_id(DAG, run), DAG, run, datetime.now(UTC) + timedelta(hours=hours))
+    name = engine.client.create_volume(f"clo-ops-test-{labels.drill}", labels=labels.as_dict("data"))["Name"]
+    yield labels.drill
+    engine.client.remove_volume(name)
+
+
+@pytest.mark.parametrize("state", ["failed", "running", ""])
+def test_what_stands_in_the_way_is_told_with_how_its_run_stands(site, production, engine, state):
+    began = datetime.now(UTC) - timedelta(minutes=1)
+    with left_by(engine, "left", 1) as drill:
+        place, recovery = site.open("guard"), site.policy.recovery
+        answer = guard.before(place, recovery, site.backup, production, state_of=lambda dag, run: state)
+    told = answer.first("guard.other", drill=drill)
+    assert (told.labels["run"], told.labels["state"]) == ("left", state)
+    assert began.timestamp() < told.value <= datetime.now(UTC).timestamp()
+    assert told.detail == f"volume clo-ops-test-{drill}"
 
 
 def test_a_backup_of_production_that_runs_stops_it(before, production):

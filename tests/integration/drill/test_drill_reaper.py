@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from clo_ops.actions.drill.place import DRILL, drill_id
-from clo_ops.actions.drill.reaper import reap, remaining
+from clo_ops.actions.drill.place import DRILL, Labels, drill_id
+from clo_ops.actions.drill.reaper import main, reap, remaining
 from clo_ops.probes.targets import DockerTarget
+from tests.integration.dead_drills import PREFIX, is_dead, remove_what_dead_runs_left
 from tests.integration.drill.conftest import DAG
 
 WORKER = """
@@ -75,7 +76,9 @@ def strangers(engine, image):
     client.remove_volume(volume)
 
 
-def test_what_a_killed_worker_left_goes_when_it_has_expired_and_nothing_else_does(engine, backup, policy, strangers):
+def test_what_a_killed_worker_left_goes_when_it_is_named_and_nothing_else_does(
+    engine, backup, policy, strangers, capsys
+):
     killed_worker("killed", backup, "docker", policy.recovery.local.directory)
     drill = drill_id(DAG, "killed")
     left = engine.ours(drill)
@@ -86,11 +89,21 @@ def test_what_a_killed_worker_left_goes_when_it_has_expired_and_nothing_else_doe
     assert len(engine.ours(drill)) == 3
     assert remaining(policy.recovery, drill).value("drill.remaining") == 3
 
-    # Asked for by its run: on a machine that others drill on as well, a later "now" would take theirs.
-    removed, answer = reap(policy.recovery, datetime.now(UTC), runs_over={(DAG, "killed")})
-    assert len([name for name in removed if drill in name]) == 3
-    assert answer.value("drill.removed", kind="docker") >= 3
+    at_work = labels_of(DAG)
+    volume_at_work = engine.client.create_volume(f"clo-ops-test-{at_work.drill}", labels=at_work.as_dict("data"))[
+        "Name"
+    ]
+    # Asked for by its id: on a machine that others drill on as well, a later "now" would take theirs.
+    assert main([]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith(drill)]
+    assert f"{DAG} killed" in line and "container clo-ops-drill-" in line
+    assert main(["0123456789", drill]) == 1
+    said = capsys.readouterr()
+    assert len([line for line in said.out.splitlines() if line.startswith("removed") and drill in line]) == 3
+    assert said.err == "there is no drill 0123456789\n"
     assert engine.ours(drill) == []
+    assert [one.name for one in engine.ours(at_work.drill)] == [volume_at_work]
+    engine.client.remove_volume(volume_at_work)
     assert remaining(policy.recovery, drill).value("drill.remaining") == 0
 
     containers, network, volume = strangers
@@ -126,3 +139,34 @@ def test_a_local_drill_needs_no_engine_to_be_seen_gone(policy):
     assert (local.value("drill.remaining"), local.unanswered) == (0, ())
     docker = remaining(policy.recovery, "0123456789", "docker", engine=nowhere)
     assert docker.first("drill.remaining") is None and docker.unanswered
+
+
+def test_an_engine_that_does_not_answer_is_told_by_the_command(capsys):
+    assert main(["0123456789", "--engine", "unix:///nonexistent.sock"]) == 2
+    assert "no Docker engine answers at unix:///nonexistent.sock" in capsys.readouterr().err
+
+
+def labels_of(dag):
+    return Labels(drill_id(dag, "x"), dag, "x", datetime.now(UTC) + timedelta(hours=1))
+
+
+def test_what_a_killed_test_run_left_goes_before_the_next_one_drills(engine):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    dead, alive = f"{PREFIX}-whole-{ended.pid}", labels_of(DAG)
+    for labels in (labels_of(dead), alive):
+        engine.client.create_volume(f"clo-ops-test-{labels.drill}", labels=labels.as_dict("data"))
+    try:
+        assert remove_what_dead_runs_left() == [f"volume clo-ops-test-{drill_id(dead, 'x')}"]
+        assert [str(one) for one in engine.ours(alive.drill)] == [f"volume clo-ops-test-{alive.drill}"]
+    finally:
+        engine.client.remove_volume(f"clo-ops-test-{alive.drill}")
+
+
+@pytest.mark.parametrize(
+    ("dag", "ago", "dead"),
+    [(DAG, 0, False), (DAG, 400, True), ("make_dr_drill", 0, False), ("monthly_week3_dr_test", 400, False)],
+    ids=["this run", "its number again", "somebody's drill", "a drill of Airflow"],
+)
+def test_only_a_test_run_that_is_provably_dead_counts_as_dead(dag, ago, dead):
+    assert is_dead(labels_of(dag), datetime.now(UTC) - timedelta(days=ago)) is dead

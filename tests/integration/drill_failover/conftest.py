@@ -16,8 +16,9 @@ from clo_ops.policy import DrillSpec, Policy, load_policy
 from clo_ops.probes.targets import BackupRepository
 from demo.stack import app_image, content, images
 from demo.stack.postgres import Cluster
+from tests.integration.dead_drills import dag_of_this_run, remove_what_dead_runs_left
 
-DAG = "test_drill_failover"
+DAG = dag_of_this_run("failover")
 ROLES = "; ".join(
     f"create role {role} login"
     for role in ("clo_app", "clo_ops_reader", "clo_backup", "clo_ops_retention", "clo_ops_accounts")
@@ -40,6 +41,7 @@ def policy() -> Policy:
 def image() -> None:
     images.ensure("postgres:15")
     app_image.ensure()
+    remove_what_dead_runs_left()
 
 
 @pytest.fixture(scope="session")

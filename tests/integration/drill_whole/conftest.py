@@ -25,8 +25,9 @@ from demo.mornings import connected
 from demo.stack import app_image, images
 from demo.stack.control import clean
 from demo.stack.system import DemoSystem
+from tests.integration.dead_drills import dag_of_this_run, remove_what_dead_runs_left
 
-DAG = f"tests-drill-whole-{os.getpid()}"
+DAG = dag_of_this_run("whole")
 PATIENCE = 240.0  # seconds to wait for somebody else's drill on this machine
 
 
@@ -82,6 +83,7 @@ def image() -> None:
     try:
         images.ensure(f"postgres:{servers.postgres().major}", say=lambda _: None)
         app_image.ensure(lambda _: None)
+        remove_what_dead_runs_left()
     except images.NoImage as error:
         if os.environ.get("CI"):
             pytest.fail(f"CI must run the drill for real: {error}")

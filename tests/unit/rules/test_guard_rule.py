@@ -45,6 +45,32 @@ def test_an_engine_elsewhere_does_not_tell_its_room(terms):
     assert judged.status is Status.NOT_APPLICABLE
 
 
+def other(drill, state):
+    labels = {"drill": drill, "dag": "dag", "run": "run", "state": state, "expires": "2026-11-23T22:00:00+00:00"}
+    return Measurement("guard.other", AT.timestamp(), "s", AT, labels, "volume a")
+
+
+@pytest.mark.parametrize(
+    ("states", "said", "first"),
+    [
+        (["failed"], "Its run has ended (failed)", "reaper 0000000000;"),
+        (["success", "failed"], "Its run has ended (success)", "reaper 0000000000 1111111111;"),
+        (["running"], "Its run is running: wait for it", "Wait until"),
+        (["failed", "running"], "Its run is running: wait for it", "Wait until"),
+        ([""], "where its process was killed, `python -m clo_ops.actions.drill.reaper 0000000000`", "Wait until"),
+    ],
+    ids=str,
+)
+def test_a_drill_in_the_way_is_named_with_what_ends_it(terms, states, said, first):
+    busy = Measurement("guard.busy", len(states), "count", AT, {"kind": "drill"}, "dag run")
+    others = [other(str(number) * 10, state) for number, state in enumerate(states)]
+    (judged,) = [one for one in judge_before(Answer.of([busy, QUIET[1], *others]), terms) if one.subject == "drill"]
+    assert judged.status is Status.FAIL
+    assert said in judged.message and first in judged.first_action
+    assert f"Drill 0000000000 (dag run) is there since {AT:%Y-%m-%d %H:%M} UTC: volume a" in judged.message
+    assert ("reaper" in judged.message) is (set(states) != {"running"})
+
+
 def test_what_was_not_asked_is_unknown_and_refuses(terms):
     findings = judge_before(Answer(), terms)
     assert {one.status for one in findings} == {Status.UNKNOWN}

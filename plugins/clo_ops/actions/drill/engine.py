@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,7 @@ class Found:
     name: str
     labels: Labels
     role: str
+    made: datetime
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
@@ -239,7 +241,15 @@ def _found(kind: str, listed: Sequence[Mapping[str, Any]]) -> Iterator[Found]:
         labels = Labels.read(said)
         name = str((one.get("Names") or [one.get("Name")])[0]).lstrip("/")
         if labels is not None:
-            yield Found(kind, str(one.get("Id") or name), name, labels, said.get("clo_ops.role", ""))
+            yield Found(kind, str(one.get("Id") or name), name, labels, said.get("clo_ops.role", ""), _made(one))
+
+
+def _made(one: Mapping[str, Any]) -> datetime:
+    """Seconds of a container, a time with nanoseconds of a network, one without of a volume."""
+    said = one.get("Created") or one.get("CreatedAt") or 0
+    if isinstance(said, int):
+        return datetime.fromtimestamp(said, tz=UTC)
+    return datetime.fromisoformat(said).astimezone(UTC)
 
 
 def _converse(stream: Any, stdin: bytes | None, deadline: float) -> tuple[bytes, bytes, bool]:

@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from clo_ops.actions.drill.docker_place import DockerPlace
-from clo_ops.actions.drill.local_place import home, places
+from clo_ops.actions.drill.local_place import home
+from clo_ops.actions.drill.others import Standing, standing
 from clo_ops.actions.drill.place import ChosenBackup, Place, PlaceFailed, PlaceGone, PlaceUnreachable, Server
 from clo_ops.actions.drill.roles import source_of
 from clo_ops.findings import Answer, Measurement
@@ -23,24 +24,35 @@ from clo_ops.policy import Recovery
 from clo_ops.probes.postgres import connect, rows
 from clo_ops.probes.reaching import Unreachable, nobody_answered
 from clo_ops.probes.targets import PostgresTarget
-from clo_ops.rules.guard import BUSY, FREE, IMAGE, NEEDED, PROOF
+from clo_ops.rules.guard import BUSY, FREE, IMAGE, NEEDED, OTHER, PROOF
 from clo_ops.rules.room import expected_size, needed_room
 
 MISSED = 2  # pg_isready: nobody answered
 LOOK_OUT = 2  # seconds to wait for production to answer from inside the place, where nothing must
 
 
-def before(
-    place: Place, recovery: Recovery, backup: ChosenBackup, production: PostgresTarget, *, largest: int = 0
-) -> Answer:
-    """``largest`` is the largest ``drill.database.size`` of earlier drills in bytes, 0 where there was none.
+StateOf = Callable[[str, str], str]
 
-    ``guard.busy`` (count {kind: drill|backup}; detail names them), ``guard.image`` (bool), ``guard.room.needed`` and
-    ``guard.room.free`` (bytes {kind: disk|memory}). A Docker engine or a production server that does not answer leaves
-    its question open: unknown, and the drill does not start.
+
+def before(
+    place: Place,
+    recovery: Recovery,
+    backup: ChosenBackup,
+    production: PostgresTarget,
+    *,
+    largest: int = 0,
+    state_of: StateOf = lambda dag, run: "",
+) -> Answer:
+    """``largest`` is the largest ``drill.database.size`` of earlier drills in bytes, 0 where there was none;
+    ``state_of`` a DAG and a run is what Airflow says of it, empty where it does not know.
+
+    ``guard.busy`` (count {kind: drill|backup}; detail names them), ``guard.other`` of each other drill (s since 1970,
+    when it was begun {drill, dag, run, state, expires}; detail names its things), ``guard.image`` (bool),
+    ``guard.room.needed`` and ``guard.room.free`` (bytes {kind: disk|memory}). A Docker engine or a production server
+    that does not answer leaves its question open: unknown, and the drill does not start.
     """
     return (
-        _tried("another drill", place, lambda: _other_drills(place, recovery))
+        _tried("another drill", place, lambda: _other_drills(place, recovery, state_of))
         + _backups_running(production)
         + _tried("the image", place, lambda: _image(place))
         + _tried("room", place, lambda: _room(place, recovery, backup, largest))
@@ -86,16 +98,20 @@ def _proof(place: Place, name: str, look: Callable[[], tuple[bool, str]]) -> Ans
 # ---------------------------------------------------------------- before the start
 
 
-def _other_drills(place: Place, recovery: Recovery) -> Answer:
+def _other_drills(place: Place, recovery: Recovery, state_of: StateOf) -> Answer:
     """Those that have expired are the reaper's, and stop nobody."""
-    now = datetime.now(UTC)
-    base = home(recovery)
-    found = list(places(base))
-    if isinstance(place, DockerPlace):
-        found += [(base, one.labels) for one in place.engine.ours()]
-    running = {labels.whose for _, labels in found if not labels.is_over(now)}
-    others = {" ".join(one) for one in running - {place.labels.whose}}
-    return _measured(BUSY, len(others), "count", ", ".join(sorted(others)), kind="drill")
+    now, engine = datetime.now(UTC), place.engine if isinstance(place, DockerPlace) else None
+    found = [one for one in standing(recovery, engine) if not one.is_over(now)]
+    others = [one for one in found if (one.dag, one.run) != place.labels.whose]
+    told = sum((_other(one, state_of(one.dag, one.run)) for one in others), Answer())
+    return told + _measured(
+        BUSY, len(others), "count", ", ".join(f"{one.dag} {one.run}" for one in others), kind="drill"
+    )
+
+
+def _other(one: Standing, state: str) -> Answer:
+    labels = {"drill": one.drill, "dag": one.dag, "run": one.run, "state": state, "expires": one.expires.isoformat()}
+    return _measured(OTHER, one.since.timestamp(), "s", ", ".join(one.things), **labels)
 
 
 def _backups_running(production: PostgresTarget) -> Answer:

@@ -1,19 +1,23 @@
 """What killed workers left (M3-08): containers, networks, volumes and local clusters of drills that are over.
 
 Only what carries our labels, all of them, and readable ones: the reaper never touches what it cannot prove to be ours.
+``python -m clo_ops.actions.drill.reaper`` lists the drills there are, and ends those whose ids are named.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import argparse
+import sys
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from clo_ops.actions.drill.docker_place import remove_all
 from clo_ops.actions.drill.engine import Engine
 from clo_ops.actions.drill.local_place import home, places, remove_where
+from clo_ops.actions.drill.others import Standing, standing
 from clo_ops.actions.drill.place import PlaceUnreachable
-from clo_ops.findings import Answer, Measurement, Unanswered
-from clo_ops.policy import Recovery
+from clo_ops.findings import Answer, CloOpsError, Measurement, Unanswered
+from clo_ops.policy import Recovery, load_policy
 from clo_ops.policy.recovery import PlaceKind
 from clo_ops.probes.targets import DockerTarget
 
@@ -65,3 +69,47 @@ def _unanswered(engine: Engine, error: PlaceUnreachable) -> Answer:
     question = "what drills left in the Docker engine"
     now = datetime.now(UTC)
     return Answer.of(unanswered=[Unanswered(question, str(engine.target), "listing by label", error.observed, now)])
+
+
+# ---------------------------------------------------------------- by hand
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """The command: 0 done, 1 a drill named is not there, 2 it could not be done."""
+    parser = argparse.ArgumentParser(prog="python -m clo_ops.actions.drill.reaper", description=__doc__)
+    parser.add_argument("drill", nargs="*", help="id of a drill that is to end now, at work or not; without: a list")
+    parser.add_argument("--engine", default="", help="URL of the Docker engine; by default that of recovery.yaml")
+    options = parser.parse_args(given)
+    recovery = load_policy().recovery
+    engine = DockerTarget(options.engine or recovery.docker.engine)
+    try:
+        return _ended(recovery, engine, options.drill) if options.drill else _listed(recovery, engine)
+    except CloOpsError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+
+
+def _listed(recovery: Recovery, engine: DockerTarget) -> int:
+    now = datetime.now(UTC)
+    sys.stdout.writelines(f"{_line(one, now)}\n" for one in standing(recovery, Engine(engine)))
+    return 0
+
+
+def _line(one: Standing, now: datetime) -> str:
+    until = "expired" if one.is_over(now) else f"until {one.expires:%Y-%m-%d %H:%M} UTC"
+    return f"{one.drill}  {one.dag} {one.run}  since {one.since:%Y-%m-%d %H:%M} UTC, {until}: {', '.join(one.things)}"
+
+
+def _ended(recovery: Recovery, engine: DockerTarget, drills: Sequence[str]) -> int:
+    """The drills named with their self-tests, and what has expired."""
+    found = {one.drill: (one.dag, one.run) for one in standing(recovery, Engine(engine))}
+    runs = {whose for drill, whose in found.items() if drill in drills}
+    removed, _ = reap(recovery, datetime.now(UTC), runs_over=runs, engine=engine)
+    sys.stdout.writelines(f"removed {name}\n" for name in removed)
+    unknown = [one for one in drills if one not in found]
+    sys.stderr.writelines(f"there is no drill {one}\n" for one in unknown)
+    return 1 if unknown else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
