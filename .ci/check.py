@@ -35,8 +35,12 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _workers(arguments: Sequence[str]) -> list[str]:
-    """All the tests: two workers, each with whole folders, for most tests wait for a server. Some of them: one."""
-    return list(arguments) or ["-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"]
+    """All the tests: one worker more than there are cores, for most tests wait for a server; whole folders to each.
+
+    Some of the tests: one worker. More than six have nothing to share.
+    """
+    workers = min(6, (os.cpu_count() or 1) + 1)
+    return list(arguments) or ["-n", str(workers), "--dist", "loadscope", "--no-loadscope-reorder"]
 
 
 def passes(name: str, command: Sequence[str]) -> bool:

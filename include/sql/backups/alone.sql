@@ -1,6 +1,19 @@
--- purpose: takes the lock that lets one backup of this database run at a time; kept until the session ends
+-- purpose: takes the lock that lets one backup of this database run at a time; kept until the session ends. Whoever held
+--          it a moment ago may still be on the way out: three seconds are given
 -- procedure: ED-03, MW-04
 -- columns: taken boolean
 -- privilege: none
 -- access: read-only
-select pg_try_advisory_lock(hashtext('clo_ops.backup'), hashtext(current_database())) as taken
+with recursive tries as (
+    select
+        1 as number,
+        pg_try_advisory_lock(hashtext('clo_ops.backup'), hashtext(current_database())) as taken
+    union all
+    select
+        tries.number + 1,
+        pg_try_advisory_lock(hashtext('clo_ops.backup'), hashtext(current_database()))
+    from tries
+    cross join lateral pg_sleep(0.1 + 0 * tries.number)
+    where not tries.taken and tries.number < 30
+)
+select bool_or(taken) as taken from tries

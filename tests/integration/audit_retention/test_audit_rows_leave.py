@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -325,6 +326,18 @@ def test_two_at_once_the_second_waits_for_another_day(system):
         other.execute("SELECT pg_advisory_lock(hashtext('clo_ops.retention'), hashtext(current_database()))")
         with pytest.raises(RetentionFailed, match="another retention"):
             retention.act(steps[0])
+
+
+def test_one_that_is_on_its_way_out_is_given_a_moment(system):
+    """A session that has been closed keeps its lock until the server has noticed."""
+    retention = system.retention()
+    steps = retention.plan().steps
+    with system.connect() as other:
+        other.execute("SELECT pg_advisory_lock(hashtext('clo_ops.retention'), hashtext(current_database()))")
+        leaving = threading.Timer(0.5, other.execute, ["SELECT pg_advisory_unlock_all()"])
+        leaving.start()
+        assert retention.act(steps[0]).outcome is Outcome.APPLIED
+        leaving.join()
 
 
 def test_an_archive_that_is_gone_stops_it_and_what_left_is_still_accounted_for(moved):

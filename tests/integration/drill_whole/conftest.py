@@ -71,7 +71,8 @@ def ours() -> list[str]:
 def no_other_drill() -> None:
     """The guard refuses beside another drill; on a machine that is shared, that one is waited for."""
     end = time.monotonic() + PATIENCE
-    while time.monotonic() < end and Engine(DockerTarget()).ours():
+    while others := Engine(DockerTarget()).ours():
+        assert time.monotonic() < end, f"there for {PATIENCE:.0f} s: {', '.join(map(str, others))}"
         time.sleep(0.5)
 
 
