@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -18,11 +19,18 @@ RAISED_TO = " to P1"
 
 def availability_of(ledger: Ledger, policy: Policy, since: datetime, until: datetime) -> Availability:
     """Of since to until (aware; bring the roll-ups up to date first: it reads the hours)."""
+    (found,) = availability_in(ledger, policy, [(since, until)])
+    return found
+
+
+def availability_in(ledger: Ledger, policy: Policy, spans: Sequence[Span]) -> list[Availability]:
+    """The same of each of these spans, oldest first; what is known of them all is read once."""
+    since, until = spans[0][0], spans[-1][1]
     begin = since.replace(minute=0, second=0, microsecond=0)
-    hours = [one for one in ledger.hours(looks.METRIC, begin, until) if not one.labels]
+    hours = looks.hourly(one for one in ledger.hours(looks.METRIC, begin, until) if not one.labels)
     found = [outage_of(ledger, one, until) for one in ledger.incidents_of(since, until) if looks.is_outage(one, policy)]
-    grain = policy.capacity.roll_ups.sample_holds
-    return availability(looks.hourly(hours), found, announced(ledger, policy, since, until), since, until, grain)
+    grain, planned = policy.capacity.roll_ups.sample_holds, announced(ledger, policy, since, until)
+    return [availability(hours, found, planned, *span, grain) for span in spans]
 
 
 def outage_of(ledger: Ledger, incident: IncidentRow, until: datetime) -> Outage:

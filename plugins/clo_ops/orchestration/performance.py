@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from clo_ops.findings import Finding, Severity, Status
 from clo_ops.findings.performed import Performed, Row
-from clo_ops.orchestration import kpis
+from clo_ops.orchestration import kpis, review_plots
 from clo_ops.orchestration.escalate import run_link
 from clo_ops.orchestration.report_keeping import kept
 from clo_ops.orchestration.run import Run
@@ -37,6 +37,7 @@ def user_experience(run: Run) -> list[Finding]:
     endpoints = run.ledger.totals([bottlenecks.ENDPOINT], now.since, now.until)
     felt, probed = _felt_table(run, known), _table(run, experience.ENDPOINTS, experience.endpoint_rows(endpoints))
     _tables(run, "M2-03", felt, probed)
+    review_plots.experience(run, now)
     return [*_kpis(run, known, "M2-03"), *experience.judge(known.felt(now), run.policy)]
 
 
@@ -108,6 +109,7 @@ def room_left(run: Run) -> list[Finding]:
     source = "ledger: hourly figures, forecast as in WW-01 to WW-04"
     _tables(run, "M2-04", Table(headroom.HEADING, tuple(headroom.rows(rooms)), source, frozenset({1, 2, 3, 4})))
     known = _asked(run, "M2-04")
+    review_plots.headroom(run, known.compared.now, rooms)
     return [*_kpis(run, known, "M2-04"), *findings]
 
 
@@ -130,6 +132,8 @@ def _jobs(run: Run, procedure: str, question: str, name: Callable[[Row], str], w
     rows = [(name(row), row) for row in answer.rows]
     lines = tuple(work_done.job_row(*one) for one in rows)
     _tables(run, procedure, Table((what, *work_done.JOBS[1:]), lines, source_of(answer), work_done.JOB_NUMBERS))
+    before = known.answer(question, known.compared.before)
+    review_plots.jobs(run, procedure, answer.rows, () if isinstance(before, str) else before.rows, name)
     entry, most = run.policy.procedures[procedure], float(answer.parameters["most_s"])
     worst = run.policy.performance.failures.warning
     case = Case(procedure, "failed", f"at most {worst:g} %", Severity.P3, entry.first_action, entry.lines, what)
@@ -160,6 +164,7 @@ def month_available(run: Run) -> list[Finding]:
     known = _asked(run, "M2-08")
     findings, tables = _available(run, known, "M2-08", Status.FAIL)
     _tables(run, "M2-08", *tables)
+    review_plots.availability(run, known.compared.now)
     return findings
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 PARTS = ("M2-01", "M2-08", "M2-03", "M2-05", "M2-06", "M2-07", "M2-02", "M2-04")
 SVG, JSON = "image/svg+xml", "application/json"
 TABLES = "{procedure}-tables.json"
+CAPTIONS = "{procedure}-plots.json"  # what each plot of the procedure shows, by the name of its file
 Read = Callable[["Evidence"], bytes]
 
 
@@ -72,20 +73,43 @@ def _section(
     part: str, findings: Sequence[Finding], evidence: Sequence[Evidence], policy: Policy, read: Read
 ) -> Section:
     mine = [one for one in findings if one.procedure == part]
-    tables, plots, gaps = list[Table](), list[Plot](), list[str]()
+    parts, gaps = _Read(part, read), list[str]()
     for one in evidence:
-        if not one.name.startswith(f"{part}-") or one.media_type not in (SVG, JSON):
-            continue
         try:
-            if one.media_type == SVG:
-                plots.append(Plot(read(one).decode(), one.name, f"SHA-256 {one.sha256}"))
-            elif one.name == TABLES.format(procedure=part):
-                tables += from_evidence(read(one))
+            parts.take(one)
         except (CheckFailed, CouldNotCheck) as error:
             gaps.append(f"{one.name} is missing: {error}")
     gaps += [] if mine else [f"{part} left no finding in this run: nobody looked."]
-    whole = section(policy, part, mine, tables)
-    return Section(whole.heading, whole.manual, (), whole.tables, tuple(plots), whole.findings, (*whole.gaps, *gaps))
+    whole = section(policy, part, mine, parts.tables)
+    gaps = [*whole.gaps, *gaps]
+    return Section(whole.heading, whole.manual, (), whole.tables, parts.plots(), whole.findings, tuple(gaps))
+
+
+class _Read:
+    """A procedure's tables and plots as its task kept them."""
+
+    def __init__(self, part: str, read: Read) -> None:
+        self._part, self._read = part, read
+        self.tables: list[Table] = []
+        self._drawn: list[tuple[Evidence, str]] = []
+        self._captions: dict[str, str] = {}
+
+    def take(self, one: Evidence) -> None:
+        """Raises CheckFailed or CouldNotCheck for a file that was altered or is gone."""
+        if one.name == TABLES.format(procedure=self._part):
+            self.tables += from_evidence(self._read(one))
+        elif one.name == CAPTIONS.format(procedure=self._part):
+            self._captions = json.loads(self._read(one))
+        elif one.name.startswith(f"{self._part}-") and one.media_type == SVG:
+            self._drawn.append((one, self._read(one).decode()))
+
+    def plots(self) -> tuple[Plot, ...]:
+        """In the order they were drawn, whatever order the evidence came in."""
+        place = {name: number for number, name in enumerate(self._captions)}
+        drawn = sorted(self._drawn, key=lambda one: place.get(one[0].name, len(place)))
+        return tuple(
+            Plot(svg, self._captions.get(one.name, one.name), f"SHA-256 {one.sha256}", wide=False) for one, svg in drawn
+        )
 
 
 def verdict(findings: Sequence[Finding]) -> str:

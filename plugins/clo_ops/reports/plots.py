@@ -50,12 +50,13 @@ SETTINGS: Mapping[str, Any] = {
     "xtick.color": INK,
     "ytick.color": INK,
     "hatch.color": "#6e7781",
+    "text.parse_math": False,  # a label from outside may hold a dollar sign
 }
 
 
 def duration_bars(phases: Sequence[tuple[str, float]], counted: frozenset[str], name: str = "phases") -> str:
     """A bar for each phase (name, seconds): full where it counts towards the RTO, hatched where it does not."""
-    with _figure(name, width=7.2, height=0.55 + 0.3 * max(len(phases), 1)) as (figure, drawn):
+    with drawing(name, width=7.2, height=0.55 + 0.3 * max(len(phases), 1)) as (figure, drawn):
         axes = figure.subplots()
         for row, (phase, seconds) in enumerate(phases):
             counts = phase in counted
@@ -84,7 +85,7 @@ def against_target(points: Sequence[tuple[datetime, float]], target: float, name
 
     The axis is logarithmic: a recovery of seconds and a target of hours must both be seen.
     """
-    with _figure(name, width=3.5, height=2.1) as (figure, drawn):
+    with drawing(name, width=3.5, height=2.1) as (figure, drawn):
         axes = figure.subplots()
         values = [max(value, SHORTEST) for _, value in points]
         axes.plot(range(len(values)), values, color=COUNTED, marker="o", markersize=4, linewidth=1.2)
@@ -104,7 +105,7 @@ def against_target(points: Sequence[tuple[datetime, float]], target: float, name
 
 def projection(one: Outlook, terms: Forecasts, name: str) -> str:
     """A series' days, the line through them and on to the horizon with its interval, and its levels."""
-    with _figure(name, width=7.2, height=2.7) as (figure, drawn):
+    with drawing(name, width=7.2, height=2.7) as (figure, drawn):
         axes, found = figure.subplots(), one.forecast
         days = [((day - found.of).days, value) for day, value in daily(one.watched.points, Weekly())]
         axes.plot(*_columns(days), color=COUNTED, linewidth=1.1, label="days")
@@ -140,7 +141,7 @@ def _columns(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[f
 
 def heat_map(one: HeatMap, name: str) -> str:
     """Hours of the week: a row for each day, darker where it is busier; an hour nobody measured is hatched."""
-    with _figure(name, width=7.2, height=2.5) as (figure, drawn):
+    with drawing(name, width=7.2, height=2.5) as (figure, drawn):
         axes = figure.subplots()
         axes.set_facecolor("none")
         rows = [[one.hours.get(24 * day + hour, float("nan")) for hour in range(24)] for day in range(7)]
@@ -164,7 +165,7 @@ def _hatched(corner: tuple[float, float]) -> Any:
 
 def day_line(one: SeriesDays, name: str) -> str:
     """The hours of a period with the span of the same hours in the days before, and the levels that are near."""
-    with _figure(name, width=4.6, height=2.0) as (figure, drawn):
+    with drawing(name, width=4.6, height=2.0) as (figure, drawn):
         axes = figure.subplots()
         places = [(hour.starts_at - one.hours[0].starts_at) / timedelta(hours=1) for hour in one.hours]
         usual = one.usual_hours()
@@ -182,7 +183,7 @@ def day_line(one: SeriesDays, name: str) -> str:
                 linewidth=0,
             )
         axes.plot(places, [hour.mean for hour in one.hours], color=COUNTED, linewidth=1.4, marker="o", markersize=2.2)
-        _near_levels(axes, one)
+        near_levels(axes, one.levels or (), one.highest)
         shown = [number for number, hour in enumerate(one.hours) if hour.starts_at.hour % 6 == 0]
         axes.set_xticks(
             [places[number] for number in shown], [f"{one.hours[number].starts_at:%H:%M}" for number in shown]
@@ -192,15 +193,15 @@ def day_line(one: SeriesDays, name: str) -> str:
     return drawn[0]
 
 
-def _near_levels(axes: Any, one: SeriesDays) -> None:
+def near_levels(axes: Any, levels: Sequence[float], highest: float) -> None:
     """A level far above everything would press the curve flat: it is drawn where half of it was reached."""
-    for level, style in zip(one.levels or (), ("--", "-"), strict=False):
-        if one.highest >= level / 2:
+    for level, style in zip(levels, ("--", "-"), strict=False):
+        if highest >= level / 2:
             axes.axhline(level, color=LIMIT, linestyle=style, linewidth=0.9)
 
 
 @contextmanager
-def _figure(name: str, *, width: float, height: float) -> Iterator[tuple[Figure, list[str]]]:
+def drawing(name: str, *, width: float, height: float) -> Iterator[tuple[Figure, list[str]]]:
     """A figure to draw on; at the end the list holds its SVG. Without pyplot: no global state, no display."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG

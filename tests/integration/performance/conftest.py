@@ -13,7 +13,7 @@ from clo_ops.orchestration import capacity
 from clo_ops.orchestration.coverage import pages
 from clo_ops.orchestration.procedure import ProcedureOperator
 from demo.stack.postgres import Cluster
-from tests.integration.performance.october import DAGS, Office, application, incidents, measured
+from tests.integration.performance.october import AT, DAGS, DAY, FRIDAY, HOUR, Office, application, incidents, measured
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +47,24 @@ def review(office: Office) -> dict[str, list[Finding]]:
     """The review of October, in the DAG's order."""
     order = ("M2-02", "M2-03", "M2-04", "M2-05", "M2-06", "M2-07", "M2-08", "M2-01")
     return office.judged("october", *order)
+
+
+@pytest.fixture(scope="session")
+def week(office: Office, review: dict[str, list[Finding]]) -> dict[str, list[Finding]]:
+    """Friday the 23rd's reports of availability and performance."""
+    return office.judged("friday", "WF-09", "WF-10", at=FRIDAY, dag="weekly_friday_compliance")
+
+
+@pytest.fixture(scope="session")
+def card(office: Office, review: dict[str, list[Finding]]) -> list[Finding]:
+    """The scorecard of October."""
+    return office.judged("monthly", "RP-04", at=AT + 6 * HOUR, dag="reports_and_support")["RP-04"]
+
+
+@pytest.fixture(scope="session")
+def capacity_reports(office: Office) -> list[dict[str, list[Finding]]]:
+    """Those of the Wednesdays before that Friday and before the review."""
+    wednesdays = {"wednesday-21": FRIDAY - 2 * DAY, "wednesday-4": AT - 5 * DAY}
+    return [
+        office.judged(name, "WW-01", "WW-09", at=at, dag="weekly_wednesday_capacity") for name, at in wednesdays.items()
+    ]

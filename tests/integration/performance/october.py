@@ -25,10 +25,16 @@ from clo_ops.rules.requests import Window
 from demo.mornings import Plain
 from demo.stack.postgres import Cluster
 
-DAGS = ("monthly_week2_performance_review", "weekly_friday_compliance", "reports_and_support")
+DAGS = (
+    "monthly_week2_performance_review",
+    "weekly_friday_compliance",
+    "reports_and_support",
+    "weekly_wednesday_capacity",
+)
 DAG = DAGS[0]
 AT = datetime(2026, 11, 9, 10, 0, tzinfo=UTC)
 OCTOBER, NOVEMBER = datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)
+FRIDAY = datetime(2026, 10, 23, 10, 0, tzinfo=UTC)
 GAP = (datetime(2026, 10, 13, tzinfo=UTC), datetime(2026, 10, 16, tzinfo=UTC))
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 SQL = Path(__file__).resolve().parents[3] / "demo" / "sql"
