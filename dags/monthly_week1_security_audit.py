@@ -7,12 +7,16 @@ nobody uses, roles that conflict, what belongs to nobody, who used a privilege a
 drifted since the last audit; which packages have known flaws, and which controls failed. Findings of penetration tests,
 gaps and actions stand in a register with owner, date and age until somebody closes them; overdue ones are escalated.
 
+**Access review,** a run of its own at 16:00 UTC the same day: M1-01 puts each list before the owner of the roles, who
+has 14 days to answer in Required Actions: keep, or revoke whom. Nobody answers for a list they are on. M1-09 then says
+who answered. A list nobody answered is late, and a finding.
+
 **Nothing is disabled by itself.** Inactive accounts are a list. Where `audit.yaml` (accounts.disable) or the form of a
 run by hand says so, somebody of the policy's `approvals` is asked in Required Actions, never the one who asked; the
 approval holds for that list by its hash, and an account that was used meanwhile is left alone. The same form closes or
 moves an item of the register, and adds an action.
 
-**Done by:** 6 hours after it starts, at 10:00 UTC on the first Monday of each month.
+**Done by:** 6 hours after it starts, at 10:00 UTC on the first Monday of each month; an access review in 15 days.
 
 **What a failure means:** a red task found an account, a role, a privilege or a setting that should not be, and names
 it; or it could not ask, and says whom. What was not looked at is never green.
@@ -42,7 +46,11 @@ ASKING = {**BOUNDS, "retries": 10}
 SCANNING = {"execution_timeout": timedelta(minutes=30), "retries": 1}
 
 
-@manual_page(params=audit_tasks.form())
+# A review waits for its people for days: the audit, and whoever closes an item by its form, do not wait for it.
+AT_ONCE = 3
+
+
+@manual_page(params=audit_tasks.form(), max_active_runs=AT_ONCE)
 def monthly_week1_security_audit() -> None:
     with section("User Access Audit"):
 
@@ -51,6 +59,7 @@ def monthly_week1_security_audit() -> None:
             """Every account with its roles, last login and second factor; every role and grant of PostgreSQL."""
             return access_audit.accounts(run)
 
+        reviews = audit_tasks.reviews()
         asked = audit_tasks.ListOperator(task_id="list_for_disabling", doc_md=audit_tasks.LIST_PAGE, **BOUNDS)
         approved = audit_tasks.ApprovalOperator(task_id="who_approves", **ASKING)
 
@@ -106,4 +115,5 @@ def monthly_week1_security_audit() -> None:
     # The register speaks of everything that was found before it.
     compliance_gaps.trigger_rule = "all_done"
     [inactive_accounts, privileged_access, penetration_tests] >> compliance_gaps
-    one_after_another(compliance_gaps, improvements)
+    one_after_another(accounts, reviews, improvements)
+    compliance_gaps >> improvements

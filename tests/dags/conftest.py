@@ -186,6 +186,9 @@ def _policy_with_trials(directory: Path) -> Path:
     maintenance = directory / "maintenance.yaml"
     assert "manager: [manager]" in maintenance.read_text()
     maintenance.write_text(maintenance.read_text().replace("manager: [manager]", "manager: [op]"))
+    audit = directory / "audit.yaml"
+    assert "[manager, admin]" in audit.read_text()
+    audit.write_text(audit.read_text().replace("[manager, admin]", "[op, admin]"))
     return directory
 
 

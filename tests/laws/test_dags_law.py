@@ -15,6 +15,7 @@ from clo_ops.orchestration.coverage import coverage, generated
 from clo_ops.orchestration.deadlines import DoneByOfTheCadence, RunAfterDeadline
 from clo_ops.orchestration.procedure import RETRIES, ProcedureOperator
 from clo_ops.orchestration.procedure_page import words_of
+from clo_ops.orchestration.questions import Question
 from clo_ops.policy.firing import cadences_of
 
 DAG_IDS = {
@@ -47,6 +48,7 @@ WITHOUT_WORDS: set[str] = set()
 OVERLAPPING = {
     "incident_response": "a run lasts as long as its incidents, and others come meanwhile",
     "maintenance": "an emergency that waits for its approval keeps no window from its time; the lock lets one work",
+    "monthly_week1_security_audit": "an access review waits for people for days; the next audit and its form do not",
     "log_management": "how the bursts stand does not wait for the evening's analysis",
 }
 MORNING = [f"DM-{number:02d}" for number in range(1, 16)]
@@ -194,6 +196,12 @@ def test_all_procedures_run_even_when_one_fails_and_the_last_task_knows_them_all
             closing = isinstance(task, MailOperator | SummaryOperator)
             if closing or (task.upstream_task_ids and task.upstream_task_ids <= procedures and not task.is_teardown):
                 assert TriggerRule(task.trigger_rule) is TriggerRule.ALL_DONE, task.task_id
+
+
+def test_every_question_shows_its_own_fields_whatever_the_form_of_its_dag_has(dags):
+    questions = [task for dag in dags.values() for task in dag.tasks if isinstance(task, Question)]
+    assert len(questions) >= 8
+    assert [task.task_id for task in questions if "note" not in task.serialized_params] == []
 
 
 def _all_before(task):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from clo_ops.escalation.sighting import Sighting
 from clo_ops.findings import Severity
-from clo_ops.findings.audit_items import PENETRATION_TEST, Item
+from clo_ops.findings.audit_items import PENETRATION_TEST, REVIEW, Item
 from clo_ops.rules.audit_items import told
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from clo_ops.policy import Policy
 
 KIND = "item"
+PAGE = "monthly_week1_security_audit"
 
 
 def cause(item: int) -> str:
@@ -60,5 +61,11 @@ def _sighting(late: Item, policy: Policy, now: datetime) -> Sighting:
         observed=f"{late.owner} has not closed it: {told(late, now)}",
         allowed=f"closed by {late.due_at:%Y-%m-%d}",
         manual=f"{' / '.join(entry.section)} ({entry.lines})",
-        first_action=f"{entry.first_action}. Close item {late.id}, or give it another date, in the audit's form.",
+        first_action=f"{entry.first_action}. {_what_to_do(late)}",
     )
+
+
+def _what_to_do(late: Item) -> str:
+    if late.kind == REVIEW:
+        return f"Start {PAGE} by hand with the cadence Access review: it asks again, with the list of today."
+    return f"Close item {late.id}, or give it another date, in the audit's form."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-PENETRATION_TEST, GAP = "penetration test", "gap"
+PENETRATION_TEST, GAP, REVIEW = "penetration test", "gap", "access review"
 # What a programme consists of, and what people add.
 ACTIONS = ("recommendation", "policy", "monitoring", "training")
 

@@ -36,6 +36,15 @@ class EvidenceIndex(Store):
                 kept = Evidence(row["uri"], row["sha256"], row["size"], row["media_type"], row["name"])
                 yield Entry(kept, row["dag_id"], row["run_id"], row["at"], tuple(sorted(row["procedures"])))
 
+    def evidence_with(self, sha256: str) -> Evidence | None:
+        """The newest file on record with this hash."""
+        table = schema.evidence
+        names = ("uri", "sha256", "size", "media_type", "name")
+        query = select(*(table.c[name] for name in names)).where(table.c.sha256 == sha256)
+        with self.transaction() as connection:
+            row = connection.execute(query.order_by(table.c.id.desc()).limit(1)).mappings().first()
+        return Evidence(**row) if row else None
+
     def trail_ends(self) -> dict[str, list[dict[str, Any]]]:
         """Of each audit trail the newest row that was seen while the trail was whole, and the newest receipt."""
         heads, receipts = archive_tables.chain_heads, archive_tables.archive_receipts

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from clo_ops.findings import Finding, Status
+from clo_ops.orchestration import access_review
 from clo_ops.orchestration.controls import asked, judged, lent
 from clo_ops.rules.controls import signed_off
 
@@ -30,6 +31,8 @@ def accounts(run: Run) -> list[Finding]:
     controls = run.policy.controls.of("M1-01")
     answers = asked(run, controls)
     _keep_list(run, answers)
+    if access_review.is_review(run):
+        access_review.put(run, answers, _factors(answers.get(FACTOR)))
     findings = judged(run, controls, answers)
     return [_no_source(one) if _lacks(answers.get(FACTOR)) and one.subject == FACTOR else one for one in findings]
 

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from clo_ops.findings import ConfigurationError, Finding, Severity
-from clo_ops.findings.audit_items import ACTIONS, GAP, PENETRATION_TEST, Found, Item
+from clo_ops.findings.audit_items import ACTIONS, GAP, PENETRATION_TEST, REVIEW, Found, Item
+from clo_ops.orchestration.access_review import is_review, outcome
 from clo_ops.rules import audit_items as rules
 from clo_ops.rules import compliance_gaps as gaps
 from clo_ops.rules.verdicts import Case
@@ -127,14 +128,23 @@ def _looks(run: Run, months: int) -> Iterable[gaps.Look]:
 def improvements(run: Run) -> list[Finding]:
     """M1-09: recommendations, policies, monitoring and trainings, each with owner and date until somebody closed it."""
     entry = run.policy.procedures["M1-09"]
-    said = _filled_in(run)
+    reviewed = _review(run) if is_review(run) else []
+    if run.why_not_due("M1-08"):
+        return reviewed  # the audit's own run judges the register
+    said = [*reviewed, *_filled_in(run)]
     items = run.ledger.audit_items(ACTIONS)
     for duty, found in rules.duties_due(run.policy.audit.programme.duties, items, run.at):
         run.ledger.see_item(found, duty.owner, run.at + duty.within, run.at)
-    items = run.ledger.audit_items((*ACTIONS, GAP))
+    items = run.ledger.audit_items((*ACTIONS, GAP, REVIEW))
     _keep(run, "actions.csv", items)
     judged = rules.judge("M1-09", items, run.policy.audit, entry.first_action, entry.lines, at=run.at)
     return [*said, *judged, *_report(run, [*said, *judged])]
+
+
+def _review(run: Run) -> list[Finding]:
+    """The outcome of a run that asked its reviewers, and all reviews ever made, as evidence."""
+    _keep(run, "access-reviews.csv", run.ledger.audit_items([REVIEW]))
+    return outcome(run)
 
 
 def _filled_in(run: Run) -> list[Finding]:
@@ -158,6 +168,12 @@ def _closed_or_moved(run: Run) -> Item:
     known = next((one for one in run.ledger.audit_items() if one.id == number), None)
     if known is not None and known.closed_by == run.asked_by and known.close_reason == note:
         return known  # an earlier try of this run
+    if known is not None and known.kind == REVIEW and not run.params.get("item_due"):
+        raise ConfigurationError(
+            f"item {number} is an access review, which no form closes",
+            allowed="the answer of a reviewer in Required Actions, to the list",
+            next_step="start the page by hand with the cadence Access review; it asks again",
+        )
     if (due := _date(run, "item_due")) is not None and known is not None:
         owner = str(run.params.get("item_owner") or "").strip() or known.owner
         return run.ledger.move_item(number, owner, due, by=run.asked_by, at=datetime.now(UTC))

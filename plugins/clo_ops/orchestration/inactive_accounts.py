@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING
 
 from clo_ops.findings import CheckFailed, ConfigurationError, CouldNotCheck, Finding, Severity
 from clo_ops.findings.plans import Effect, Outcome, Plan, Step, hash_of
+from clo_ops.orchestration.access_review import REVOKED, key_before
 from clo_ops.orchestration.authorisation import SCHEDULE, approval_of
 from clo_ops.orchestration.controls import asked, assess
-from clo_ops.rules.accounts import PERSON, key_of
+from clo_ops.rules.access_review import NO_ROLE
+from clo_ops.rules.accounts import ENABLED, PERSON, key_of
 from clo_ops.rules.verdicts import Case
 
 if TYPE_CHECKING:
+    from clo_ops.findings.audit_items import Item
     from clo_ops.findings.performed import Row
     from clo_ops.ledger import ApprovalRow, PlanRow
     from clo_ops.orchestration.run import Run
 
-CONTROL, KIND, ACTION = "IAM-06", "accounts", "disable account"
+CONTROL, LIST, KIND, ACTION = "IAM-06", "IAM-01", "accounts", "disable account"
 # The field of the form by which a run by hand asks for the approval.
 FIELD = "disable_inactive"
 LONGEST = timedelta(minutes=20)
@@ -64,18 +67,37 @@ def ask_approval(run: Run, now: datetime) -> ApprovalRow | None:
 
 
 def wanted(run: Run) -> bool:
+    if run.why_not_due("M1-02"):
+        return False
     return bool(run.params.get(FIELD)) if run.by_hand else run.policy.audit.accounts.disable
 
 
 def plan_of(run: Run) -> Plan:
-    """One step for each inactive account of a person that no exception excuses. Raises CouldNotCheck."""
-    control = run.policy.controls[CONTROL]
-    answer = asked(run, (control,))[CONTROL]
-    if isinstance(answer, str):
-        raise CouldNotCheck(f"inactive accounts could not be listed: {answer}")
-    rows = [row for row in answer.rows if row["username"] and row["account"] == PERSON]
+    """One step for each inactive account of a person that no exception excuses, and for each whose whole access a
+    review revoked. Raises CouldNotCheck."""
+    control, everybody = run.policy.controls[CONTROL], run.policy.controls[LIST]
+    answers = asked(run, (control, everybody))
+    if lost := [one for one in answers.values() if isinstance(one, str)]:
+        raise CouldNotCheck(f"inactive accounts could not be listed: {lost[0]}")
+    inactive, known = (answers[one.id].rows for one in (control, everybody))  # type: ignore[union-attr] # no str left
+    rows = [row for row in inactive if row["username"] and row["account"] == PERSON]
     excused = partial(control.excused, day=run.day, mode=run.policy.mode)
-    return Plan(KIND, _system(run), tuple(_step(row) for row in rows if not excused(key_of(row["username"]))))
+    steps = [_step(row) for row in rows if not excused(key_of(row["username"]))]
+    taken = {one.target for one in steps}
+    revoked = [_step(row, f"revoked by {item.owner}, item {item.id}") for row, item in _revoked(run, known)]
+    return Plan(KIND, _system(run), (*steps, *(one for one in revoked if one.target not in taken)))
+
+
+def _revoked(run: Run, rows: Sequence[Row]) -> list[tuple[Row, Item]]:
+    """Enabled accounts of people whose whole access a review revoked and nobody took away yet, with the open item."""
+    items = run.ledger.audit_items([REVOKED], open_only=True)
+    people = [row for row in rows if row["account"] == PERSON and row["state"] == ENABLED]
+    return [
+        (row, item)
+        for row in people
+        for item in items
+        if item.key.startswith(key_before(str(row["username"]))) and item.detail == (row["roles"] or NO_ROLE)
+    ]
 
 
 def _system(run: Run) -> str:
@@ -83,9 +105,9 @@ def _system(run: Run) -> str:
     return f"{target.host}:{target.port}/{target.database}"
 
 
-def _step(row: Row) -> Step:
+def _step(row: Row, revoked: str = "") -> Step:
     name, last = str(row["username"]), row["last_login"]
-    why = f"last used {last[:10]}" if last else f"never used since {str(row['since'])[:10]}"
+    why = revoked or (f"last used {last[:10]}" if last else f"never used since {str(row['since'])[:10]}")
     before = {"disabled": "false", "roles": str(row["roles"]), "last_login": str(last or "never")}
     # The last use is part of what is approved: a list made anew after a login is another list.
     said = f"disable {name} ({why})"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import Param
 
 from clo_ops.findings import CouldNotCheck
 from clo_ops.orchestration.until import Answered
@@ -28,6 +29,10 @@ class Question(HITLOperator):
 
     ui_color = "#efe3f6"
 
+    def __init__(self, *, fields: Mapping[str, Param] | None = None, **kwargs: Any) -> None:
+        # Airflow hands a task the params of its DAG's form as its own: they would stand in the fields' place.
+        super().__init__(**{**kwargs, "params": dict(fields or {})})
+
     def execute(self, context: Mapping[str, Any]) -> str | None:
         if context["task_instance"].try_number > 1:
             answered = Answered(str(context["task_instance"].id))
@@ -46,6 +51,11 @@ class Question(HITLOperator):
     def ask(self, context: Mapping[str, Any]) -> str | None:
         """Asks, or says why nobody has to be asked. Raises AirflowSkipException where there is nothing to ask."""
         raise NotImplementedError
+
+    def validate_params_input(self, params_input: Mapping[str, Any]) -> None:
+        """Fields that an answer leaves out are as they were shown. Raises ValueError for one that was not asked."""
+        shown = {name: self.params[name] for name in self.params} if params_input else {}
+        super().validate_params_input({**shown, **params_input})
 
     def wait(self, context: Mapping[str, Any]) -> None:
         """Puts the question and waits for the answer without a worker."""

@@ -80,7 +80,7 @@ class PersonOperator(Question):
     """
 
     def __init__(self, *, stage: str, **kwargs: Any) -> None:
-        texts = {"subject": "to be rendered when it is asked", "response_timeout": PATIENCE, "params": _fields(stage)}
+        texts = {"subject": "to be rendered when it is asked", "response_timeout": PATIENCE, "fields": _fields(stage)}
         super().__init__(options=_options(stage), doc_md=ASK_PAGES[stage], **{**texts, **kwargs})
         self.stage = stage
 

@@ -7,11 +7,16 @@ from datetime import timedelta
 from typing import Any
 
 from clo_ops.findings import Status
+from clo_ops.findings.audit_items import REVIEW
 from clo_ops.findings.performed import LOOKED_AT, VIOLATION, Performed, Row
 from clo_ops.orchestration.run import Run
 from clo_ops.probes.reaching import Reach, Unreachable
+from clo_ops.rules.access_review import reviews_owed
 
-ASKED = "the ledger's runs of each page within its days, and what each procedure put on record in them"
+ASKED = (
+    "the ledger's runs of each page within its days, and what each procedure put on record in them; "
+    "the register's access review of each reviewer, asked within its days and answered by its date"
+)
 CHAIN_ASKED = "python -m clo_ops.archive verify"
 RUNS_BACK = 50
 
@@ -19,13 +24,23 @@ RUNS_BACK = 50
 def reviews_done(run: Run, values: Mapping[str, Any]) -> Performed:
     """``reviews``: procedure to days. One whose every finding is that nobody answered was not made."""
     reviews: Mapping[str, int] = values["reviews"]
-    rows: list[Row] = [{"kind": LOOKED_AT, "key": str(len(reviews)), "reason": ""}]
+    owed = _owed(run, values)
+    many = len(reviews) + len(run.policy.audit.review.reviewers)
+    rows: list[Row] = [{"kind": LOOKED_AT, "key": str(many), "reason": ""}]
+    rows += [{"kind": VIOLATION, "key": f"access review by {who}", "reason": why} for who, why in owed]
     rows += [
         {"kind": VIOLATION, "key": f"review {name}", "reason": f"not on record within {days} days"}
         for name, days in reviews.items()
         if not any(_made(run, name, days))
     ]
     return Performed("probe", "reviews on record", ASKED, dict(values), {"ledger_run": run.ledger_run}, rows)
+
+
+def _owed(run: Run, values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """``access_review``: days within which each reviewer is asked, and answers by the date given."""
+    items = run.ledger.audit_items([REVIEW])
+    since = run.at - timedelta(days=values["access_review"])
+    return reviews_owed(items, run.policy.audit.review.reviewers, since, run.at)
 
 
 def audit_chain(run: Run, values: Mapping[str, Any]) -> Performed:

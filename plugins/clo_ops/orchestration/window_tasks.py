@@ -115,7 +115,7 @@ class ApprovalOperator(Question):
 
     def __init__(self, **kwargs: Any) -> None:
         note = Param("", type=["null", "string"], title="Note", format="multiline")
-        texts = {"subject": "to be rendered when it is asked", "response_timeout": PATIENCE, "params": {"note": note}}
+        texts = {"subject": "to be rendered when it is asked", "response_timeout": PATIENCE, "fields": {"note": note}}
         super().__init__(options=[APPROVE, REFUSE], doc_md=APPROVED_PAGE, **{**texts, **kwargs})
 
     def ask(self, context: Mapping[str, Any]) -> str | None:
@@ -200,18 +200,18 @@ def story(run: Run, approval: ApprovalRow) -> str:
     """What would be done, as Markdown; what came from outside is shown as it is written."""
     from clo_ops.ledger.records import work_of
 
-    lines = [f"**{_code(approval.requester)} asks:** {_code(approval.reason)}", ""]
+    lines = [f"**{code(approval.requester)} asks:** {code(approval.reason)}", ""]
     for plan in work_of(run.ledger.plans_of(run.ledger_run)):
         steps = [one.step for one in plan.steps]
         if steps:
             lines += [f"**{plan.kind}**, {expected_time(steps)}, plan `{plan.hash[:12]}`", ""]
-            lines += [f"- {_code(step.statement)}: {_code(step.why)}" for step in steps] + [""]
+            lines += [f"- {code(step.statement)}: {code(step.why)}" for step in steps] + [""]
     back = str(run.params.get("rollback") or "").strip()
-    lines += [f"**Taken back by:** {_code(back)}", ""] if back else []
+    lines += [f"**Taken back by:** {code(back)}", ""] if back else []
     return "\n".join([*lines, f"Work `{approval.hash}`. [The run]({run_link(run.dag_id, run.run_id)})"])
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
     return f"`{' '.join(text.split()).replace('`', chr(39))}`" if text.strip() else "(nothing)"
 
 
@@ -227,7 +227,7 @@ class ChangeOperator(Question):
 
     def __init__(self, **kwargs: Any) -> None:
         note = Param("", type=["null", "string"], title="Note: what was done and seen", format="multiline")
-        texts = {"subject": "to be rendered when it is asked", "response_timeout": PATIENCE, "params": {"note": note}}
+        texts = {"subject": "to be rendered when it is asked", "response_timeout": PATIENCE, "fields": {"note": note}}
         super().__init__(options=[MADE, BACK, NOT_MADE], doc_md=CHANGE_PAGE, **{**texts, **kwargs})
 
     def ask(self, context: Mapping[str, Any]) -> str | None:
@@ -244,7 +244,7 @@ class ChangeOperator(Question):
                 run.ledger.keep_plan(run.ledger_run, change), change.steps[0].key, datetime.now(UTC)
             )
             self.subject = f"Make the change now: {change.steps[0].statement}"[:250]
-            self.body = f"{_code(change.steps[0].statement)}\n\nTaken back by: {_code(str(run.params.get('rollback')))}"
+            self.body = f"{code(change.steps[0].statement)}\n\nTaken back by: {code(str(run.params.get('rollback')))}"
             if mine := occasion(run):
                 self.response_timeout = max(mine.ends - datetime.now(UTC), timedelta(minutes=1))
         self.wait(context)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # Where the type of each stands; any other part comes with the whole policy.
 TYPES = {
+    "audit": ("audit", "Audit"),
     "cadences": ("cadences", "Cadences"),
     "logs": ("logs", "Logs"),
     "maintenance": ("maintenance", "Maintenance"),

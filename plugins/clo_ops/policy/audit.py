@@ -70,9 +70,25 @@ class Programme(Cited):
         return self
 
 
+class AccessReview(Cited):
+    """Who is asked in an access review: ``reviewers`` are owners of roles (IAM-04) and of the database (IAM-03), each
+    with the users of Airflow who may answer for them.
+
+    ``accounts`` names accounts that are the same person's as a user of Airflow and do not bear that user's name, so
+    that nobody reviews themselves. What is revoked is to be taken away by ``revoked_by`` within ``revoke_within``.
+    """
+
+    reviewers: Annotated[Mapping[Text, Annotated[Texts, Field(min_length=1)]], Field(min_length=1), *Frozen]
+    accounts: Annotated[Mapping[Text, Texts], *Frozen] = Field(default_factory=dict)
+    answer_within: Duration
+    revoked_by: Text
+    revoke_within: Duration
+
+
 class Audit(Cited):
     """audit.yaml."""
 
+    review: AccessReview
     accounts: Accounts
     penetration_tests: PenetrationTests
     gaps: Gaps

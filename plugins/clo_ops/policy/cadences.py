@@ -22,7 +22,8 @@ class Cadence(Cited):
 
     ``done_by`` counts from the run's due time (morning: 30 min after 08:00 is 08:30). ``procedures`` names those that
     run at this cadence where the DAG has several; empty is all of the DAG's. On a day on which ``superseded_by``
-    runs, this one does not (D23). ``only_on`` business days leaves out week-ends and holidays of the calendar.
+    runs, this one does not (D23). ``only_on`` business days leaves out week-ends and holidays of the calendar. One that
+    is ``usual_by_hand`` is what a run by hand stands for, where its form says nothing else.
     """
 
     dag: Text
@@ -33,6 +34,7 @@ class Cadence(Cited):
     only_on: Literal["every day", "business days"] = "every day"
     superseded_by: Text | None = None
     procedures: Texts = ()
+    usual_by_hand: Flag = False
     _superseding: tuple[str, ...] = PrivateAttr(default=())
 
     @property

@@ -288,6 +288,22 @@ def _audit(sections: Sections) -> Iterator[Fault]:
         yield from _nowhere("audit", ("to", index), name, groups, "the groups of contacts.yaml")
 
 
+def _reviewers(sections: Sections) -> Iterator[Fault]:
+    """Every owner whose list is put before somebody has people to answer, and they have long enough."""
+    review, controls = sections["audit"].review, sections["controls"].catalogue
+    mine = [controls[one] for one in ("IAM-03", "IAM-04") if one in controls]
+    named = [owner for one in mine for owner in one.parameters.get("owners", {}).values()]
+    for owner in sorted({*named, *(one.owner for one in mine)}):
+        yield from _nowhere("audit", ("review", "reviewers"), owner, review.reviewers, "the reviewers of audit.yaml")
+    waits = sections["cadences"].get("access_review")
+    if waits is not None and review.answer_within >= (longest := waits.done_by):
+        allowed = f"shorter than done_by of the cadence access_review ({as_text(longest)})"
+        given = as_text(review.answer_within)
+        yield Fault(
+            "audit", ("review", "answer_within"), given, allowed, "give less time, or raise done_by and timeout"
+        )
+
+
 def _anchor(sections: Sections) -> Iterator[Fault]:
     groups = sections["contacts"].groups
     for index, name in enumerate(sections["evidence"].anchor.to):
@@ -327,6 +343,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[[Sections], Iterator[Fault]]], ...
     (("capacity", "procedures", "thresholds"), _resources),
     (("capacity", "contacts"), _owners),
     (("audit", "contacts"), _audit),
+    (("audit", "controls", "cadences"), _reviewers),
     (("kpis", "contacts"), _kpis),
     (("performance", "contacts"), _performance),
     (("updates", "hosts"), _updates),

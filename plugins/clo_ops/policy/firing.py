@@ -119,6 +119,9 @@ def by_hand(policy: Policy, dag_id: str, wanted: str | None = None) -> Firing:
 
 
 def default_by_hand(of_dag: Mapping[str, Cadence]) -> str:
-    """The cadence that has no times of its own, where the DAG has one such (emergency maintenance, L386); else all."""
+    """The cadence policy calls usual by hand; else the one without times of its own, where the DAG has one such
+    (emergency maintenance, L386); else all."""
+    if usual := next((name for name, cadence in of_dag.items() if cadence.usual_by_hand), None):
+        return usual
     timeless = [name for name, cadence in of_dag.items() if not cadence.cron]
     return timeless[0] if len(timeless) == 1 else ALL

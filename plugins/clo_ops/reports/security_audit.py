@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from clo_ops.findings import Finding, Status
-from clo_ops.findings.audit_items import ACTIONS, GAP, PENETRATION_TEST
+from clo_ops.findings.audit_items import ACTIONS, GAP, PENETRATION_TEST, REVIEW
 from clo_ops.reports.sheet import Section, Sheet, Table
 from clo_ops.rules.audit_items import HEADING, table
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 PARTS = tuple(f"M1-0{number}" for number in range(1, 10))
 # Whose open items stand below the findings.
-ITEMS = {"M1-07": (PENETRATION_TEST,), "M1-08": (GAP,), "M1-09": ACTIONS}
+ITEMS = {"M1-01": (REVIEW,), "M1-07": (PENETRATION_TEST,), "M1-08": (GAP,), "M1-09": ACTIONS}
+# Whose answers of the month stand there as well: who, when, to which list.
+ANSWERED = ("M1-01",)
 MONTH = timedelta(days=31)
 
 
@@ -52,7 +54,8 @@ def _section(
 def _items(part: str, ledger: Ledger, at: datetime) -> tuple[Table, ...]:
     if part not in ITEMS:
         return ()
-    items = ledger.audit_items(ITEMS[part], open_only=True)
+    lately = at - MONTH if part in ANSWERED else None
+    items = ledger.audit_items(ITEMS[part], open_only=lately is None, closed_since=lately)
     return (Table(HEADING, table(items, at), "ledger, audit_items"),) if items else ()
 
 

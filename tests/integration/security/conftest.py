@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import secrets
@@ -21,12 +22,13 @@ import pytest
 
 from clo_ops.findings import ConfigurationError, Finding, Status
 from clo_ops.ledger import Ledger
-from clo_ops.orchestration import access_audit, audit_register, inactive_accounts, vulnerability_scan
+from clo_ops.orchestration import access_audit, access_review, audit_register, inactive_accounts, vulnerability_scan
 from clo_ops.orchestration.connections import Connections
 from clo_ops.orchestration.controls import assess
 from clo_ops.orchestration.recording import carry_out
 from clo_ops.orchestration.run import Run
 from clo_ops.policy import Policy, load_policy
+from clo_ops.policy.firing import by_hand
 from demo.mornings import Plain
 from demo.stack.app import postgres_connection
 from demo.stack.postgres import Cluster
@@ -88,6 +90,23 @@ class Site:
         """What the procedure finds, on record as the task would leave it."""
         with self.run(procedure, at) as run:
             return carry_out(run, [procedure], OF_THE_MONTH.get(procedure, lambda one: assess(one, procedure)))
+
+    @contextmanager
+    def review(self, at: datetime | None = None) -> Iterator[Run]:
+        """A run of an access review, whose lists are put and on record."""
+        with self.run("M1-01", at) as run:
+            asking = dataclasses.replace(run, firing=by_hand(self.policy, run.dag_id, access_review.CADENCE))
+            carry_out(asking, ["M1-01"], access_audit.accounts)
+            yield asking
+
+    def reviewed(self) -> Run:
+        """An access review in which everybody kept what they have."""
+        with self.review() as run:
+            for item in access_review.open_items(run).values():
+                (user, *_) = access_review.may_answer(run, item, access_review.rows_of(run, item))
+                access_review.answer(run, item.key, access_review.KEEP, user, {"list": item.detail})
+            carry_out(run, ["M1-09"], audit_register.improvements)
+            return run
 
     def broken(self, *procedures: str) -> dict[str, str]:
         """Controls that are neither passed nor told to be not assessed, with what they say."""
@@ -260,9 +279,10 @@ def copy(site: Site) -> Site:
 
 @pytest.fixture
 def seen(site: Site) -> Callable[..., Site]:
-    """The same after a first look, so that states have something to be compared with."""
+    """The same after a first look, so that states have something to be compared with, and after an access review."""
 
     def look(*procedures: str) -> Site:
+        site.reviewed()
         for procedure in procedures:
             site.judged(procedure)
         return site

@@ -265,6 +265,7 @@ def test_reviews_that_were_not_made_are_owed_and_those_that_got_no_answer_too(si
     assert "review WM-06" in site.broken("WF-01")["SOX-05"]
     for procedure in ("WM-07", "WM-08", "WM-09"):
         site.judged(procedure)
+    site.reviewed()
     site.elsewhere["clo_postgres"] = {"host": "127.0.0.1", "port": 1, "login": "x", "schema": "clo", "password": "x"}
     site.judged("WM-06")
     site.elsewhere.clear()

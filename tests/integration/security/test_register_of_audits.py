@@ -129,7 +129,7 @@ def test_a_clean_month_has_no_gap_and_says_what_nobody_can_ask(seen, tmp_path):
     (whole,) = site.judged("M1-08")
     assert whole.status is Status.PASS, whole.message
     assert "nothing can be said yet of CIS-09, CIS-10, PRV-03" in whole.message
-    assert site.ledger.audit_items() == []
+    assert site.ledger.audit_items(open_only=True) == []
     rows = {row["control"]: row for row in listing(tmp_path, "compliance-gaps.csv")}
     assert set(rows) == set(site.policy.controls.catalogue)
     assert (rows["SOX-01"]["state"], rows["CIS-09"]["state"]) == ("passed", "cannot be asked")

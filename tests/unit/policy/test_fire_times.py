@@ -75,6 +75,7 @@ def times(policy: Policy, name: str, start: str, end: str) -> list[datetime]:
     [
         ("maintenance_monthly", FIRST_SUNDAYS, "02:00"),
         ("monthly_week1_security_audit", FIRST_MONDAYS, "10:00"),
+        ("access_review", FIRST_MONDAYS, "16:00"),
         ("monthly_week2_performance_review", SECOND_MONDAYS, "10:00"),
         ("monthly_week3_dr_test", THIRD_MONDAYS, "10:00"),
         ("monthly_week4_system_updates", FOURTH_MONDAYS, "10:00"),

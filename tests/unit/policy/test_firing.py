@@ -110,3 +110,10 @@ def test_an_installation_may_leave_dags_to_people_and_events(
     if named is not None:
         monkeypatch.setenv(SCHEDULED, named)
     assert by_the_clock("incident_response") is expected
+
+
+def test_by_hand_the_audit_is_meant_where_nothing_else_is_said_and_a_review_asks_two_procedures():
+    assert by_hand(POLICY, "monthly_week1_security_audit").fired == ("monthly_week1_security_audit",)
+    review = by_hand(POLICY, "monthly_week1_security_audit", "access_review")
+    asked = [one for one in (f"M1-0{n}" for n in range(1, 10)) if not review.why_not_due(one)]
+    assert (asked, review.done_by) == (["M1-01", "M1-09"], timedelta(days=15))
