@@ -25,6 +25,23 @@ ONE_FAULT = [
     ("hosts.yaml", "mounts: [/]", "mounts: [/]\n  colour: red", "[0].colour", "unknown key 'colour'", "mounts"),
     ("thresholds.yaml", "  unit: percent\n", "", "cpu.unit", "nothing", "one of percent, ms, s, bytes"),
     ("recovery.yaml", "  rto: 4 h\n", "", "targets.rto", "nothing", "a duration with its unit"),
+    # access reviews
+    (
+        "audit.yaml",
+        "Security Officer: [manager, admin]",
+        "Officer: [admin]",
+        "review.reviewers",
+        "'Security",
+        "Officer",
+    ),
+    (
+        "audit.yaml",
+        "answer_within: 14 days",
+        "answer_within: 15 days",
+        "review.answer_within",
+        "15 days",
+        "shorter than",
+    ),
     # the disaster-recovery test
     ("recovery.yaml", "expires: 12 h", "expires: 4 h", "drill.expires", "4 h", "longer than restore_within (4 h)"),
     (
