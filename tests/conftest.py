@@ -51,8 +51,12 @@ def _folder(nodeid: str) -> str:
     return nodeid.partition("::")[0].rpartition("/")[0]
 
 
-# Folders that must not run beside each other: a drill refuses to start while another is under way.
-TOGETHER = {"drill": "drills", "drill_whole": "drills", "drill_failover": "drills", "backups": "drills"}
+# Folders that must not run beside each other: a drill refuses to start while another is under way, and two Airflows on
+# one small machine starve each other.
+TOGETHER = {
+    **dict.fromkeys(("drill", "drill_whole", "drill_failover", "backups"), "drills"),
+    **dict.fromkeys(("dags", "compose"), "Airflows"),
+}
 
 
 @pytest.hookimpl(optionalhook=True)
