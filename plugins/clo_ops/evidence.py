@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from clo_ops.findings import CloOpsError, ConfigurationError
@@ -16,7 +17,7 @@ from clo_ops.findings.monthly import Month
 CODES = """\
 exit codes of bundle:
   0  every file of evidence is in it, and its head is anchored where CLO_OPS_ANCHOR_URL says
-  1  a file of evidence is gone or altered, or an earlier anchor is; each is named
+  1  a file of evidence is gone, altered or not on record, or an earlier anchor is gone; each is named
   2  it could not be made
 
 environment:
@@ -53,6 +54,7 @@ def _bundle(month: Month, into: Path, environment: Mapping[str, str]) -> int:
     from clo_ops.ledger import Ledger
     from clo_ops.ledger.evidence import EvidenceStore
     from clo_ops.reports.anchors import AnchorStore
+    from clo_ops.reports.evidence_strays import compare
     from clo_ops.reports.monthly_evidence import bundled
 
     url = environment.get("CLO_OPS_ANCHOR_URL", "")
@@ -63,6 +65,7 @@ def _bundle(month: Month, into: Path, environment: Mapping[str, str]) -> int:
         store = EvidenceStore(_setting(environment, "CLO_OPS_EVIDENCE"))
         with bundled(ledger, store, month, previous=anchors.before(month) if anchors else "") as made:
             place = Path(shutil.copyfile(made.path, into / made.path.name))
+        wrong += compare(ledger, store, month, max(datetime.now(UTC), month.ends).date()).wrong
     said = [f"{place}: {made.files} files of {month}", f"head {made.head.sha256}"]
     said.append(f"anchored as {anchor.keep(made.head)}" if anchor else "not anchored: CLO_OPS_ANCHOR_URL is not set")
     sys.stdout.write("\n".join([*said, *(f"WRONG  {one}" for one in [*made.lost, *wrong])]) + "\n")

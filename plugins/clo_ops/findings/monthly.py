@@ -15,7 +15,7 @@ FORMAT = "clo-ops evidence month 1"
 HEAD, INDEX, FILES = "head.json", "index.jsonl", "files"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Month:
     """A calendar month in UTC. Raises ValueError for what is none."""
 
@@ -45,6 +45,10 @@ class Month:
     @property
     def ends(self) -> datetime:
         return datetime(self.year + self.month // 12, self.month % 12 + 1, 1, tzinfo=UTC)
+
+    @property
+    def following(self) -> Month:
+        return Month(self.ends.year, self.ends.month)
 
     def __str__(self) -> str:
         return f"{self.year:04}-{self.month:02}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import distinct_on
@@ -35,6 +35,21 @@ class EvidenceIndex(Store):
             for row in connection.execution_options(yield_per=AT_ONCE).execute(query).mappings():
                 kept = Evidence(row["uri"], row["sha256"], row["size"], row["media_type"], row["name"])
                 yield Entry(kept, row["dag_id"], row["run_id"], row["at"], tuple(sorted(row["procedures"])))
+
+    def evidence_uris(self, since: datetime, until: datetime) -> Iterator[str]:
+        """Every place on record of runs from ``since`` to before ``until``."""
+        table, runs = schema.evidence, schema.runs
+        within = (runs.c.at >= aware(since), runs.c.at < aware(until))
+        query = select(table.c.uri).join(runs, runs.c.id == table.c.run_id).where(*within)
+        with self.transaction() as connection:
+            yield from connection.execution_options(yield_per=AT_ONCE).scalars(query)
+
+    def evidence_since(self) -> datetime | None:
+        """The time of the oldest run that has evidence on record; None where none has."""
+        runs = schema.runs
+        query = select(func.min(runs.c.at)).join(schema.evidence, schema.evidence.c.run_id == runs.c.id)
+        with self.transaction() as connection:
+            return cast("datetime | None", connection.scalar(query))
 
     def evidence_with(self, sha256: str) -> Evidence | None:
         """The newest file on record with this hash."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from clo_ops.findings import ConfigurationError, CouldNotCheck, Finding, Severity
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 PROCEDURE, MANUAL = "LM-05", "L138-L149, L368"
 KIND = "evidence anchors"
 ALTERED = "Find out who wrote to the evidence store; the bundle's head names what it lacks. Keep everything as it is."
+STRAYS = (
+    "Find out who put or took away the files named: somebody, or an earlier try of that run. Keep them as they are."
+)
+NAMED = 20
 ANCHOR = "Compare the anchor's repository with the mails of the months before; ask who may write to it."
 NAME_IT = (
     "Make the connection named in evidence.yaml, to a repository that the database administrators cannot write to."
@@ -35,7 +40,7 @@ def of_last_month(run: Run) -> list[Finding]:
     with bundled(run.ledger, run.connections.evidence(), month, previous=previous, live=_live(run)) as made:
         kept = run.connections.evidence().put_file(run.dag_id, run.day, run.run_id, made.path.name, made.path)
         run.evidence = [*(one for one in run.evidence if one.name != kept.name), kept]
-        found += [_whole(made), _anchored(run, store, made)]
+        found += [_whole(made), _on_the_index(run, month), _anchored(run, store, made)]
     run.ledger.enqueue(as_message(run, made, kept.uri, kept.sha256))
     return found
 
@@ -90,6 +95,23 @@ def _whole(made: Bundled) -> Finding:
     if made.lost:
         return case.failed(f"{len(made.lost)} lack", f"{said}; {len(made.lost)} are gone or altered: {made.lost[0]}")
     return case.passed(f"{made.files} files", said)
+
+
+def _on_the_index(run: Run, month: Month) -> Finding:
+    """Files of the store that nobody recorded, and records without their file, of every month that is over."""
+    from clo_ops.orchestration.asked_pages import unknown
+    from clo_ops.reports.evidence_strays import compare
+
+    case = _case("evidence index", "every file of the store on record, every record with its file", STRAYS)
+    try:
+        found = compare(run.ledger, run.connections.evidence(), month, max(run.day, datetime.now(UTC).date()))
+    except CouldNotCheck as error:
+        return unknown(case, str(error).rstrip("."))
+    if found.wrong:
+        more = f"; and {len(found.wrong) - NAMED} more" if len(found.wrong) > NAMED else ""
+        actual = f"{len(found.strays)} not on record, {len(found.gone)} gone"
+        return case.failed(actual, f"{actual}: {'; '.join(found.wrong[:NAMED])}{more}")
+    return case.passed(f"{found.files} files", f"{found.files} files up to {month} are those on record")
 
 
 def _anchored(run: Run, store: AnchorStore | None, made: Bundled) -> Finding:

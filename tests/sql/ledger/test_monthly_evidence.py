@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import zipfile
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -277,7 +277,64 @@ def test_an_anchor_that_is_gone_or_changed_later_is_found_the_next_month(first_m
 def test_without_a_second_repository_it_warns_and_altered_evidence_fails(first_monday, store, month):
     Path(store.files._strip_protocol(month[0].uri)).write_bytes(b"altered")
     found = monthly_evidence.of_last_month(first_monday(anchored=False))
-    assert statuses(found) == {"evidence bundle": Status.FAIL, "anchor": Status.WARN}
+    expected = {"evidence bundle": Status.FAIL, "evidence index": Status.PASS, "anchor": Status.WARN}
+    assert statuses(found) == expected
+
+
+# ---------------------------------------------------------------- the store against the index
+
+DAY = "daily_morning_startup/2026-11-15/scheduled__1115"
+PLANTED = {
+    "beside a recorded file": f"{DAY}/DM-99.json",
+    "half written by a killed worker": f"{DAY}/.DM-15.json.0123.part",
+    "of a run nobody knows": "daily_morning_startup/2026-11-16/manual__x/DM-01.json",
+    "of a month long over": "daily_morning_startup/2026-02-01/scheduled__201/DM-01.json",
+    "of a page nobody knows": "made_up/2026-11-15/r/a.json",
+    "in no folder": "notes.txt",
+    "in a folder that is no day": "daily_morning_startup/tmp/deep/a.json",
+    "of a day to come": "daily_morning_startup/2999-01-01/r/a.json",
+}
+
+
+def the_index(findings):
+    (found,) = [one for one in findings if one.name == "evidence index"]
+    return found
+
+
+@pytest.mark.parametrize("where", PLANTED)
+def test_a_file_that_is_not_on_record_is_named_and_nothing_else_is(first_monday, store, where):
+    place = Path(store.root) / PLANTED[where]
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(b"planted")
+    found = monthly_evidence.of_last_month(first_monday())
+    assert (the_index(found).status, the_index(found).actual) == (Status.FAIL, "1 not on record, 0 gone")
+    assert f"0 gone: {PLANTED[where]} is not on record" in the_index(found).message
+    assert {one.status for one in found if one.name != "evidence index"} == {Status.PASS}
+
+
+def test_a_record_whose_file_is_gone_is_named_in_later_months_too(first_monday, store):
+    gone = "daily_morning_startup/2026-10-31/scheduled__1031/old.json"
+    (Path(store.root) / gone).unlink()
+    found = the_index(monthly_evidence.of_last_month(first_monday()))
+    assert (found.status, found.actual) == (Status.FAIL, "0 not on record, 1 gone")
+    assert f"{gone} is gone" in found.message
+
+
+def test_what_is_being_written_this_month_is_no_finding(first_monday, store):
+    store.put("daily_morning_startup", date(2026, 12, 2), "r", "a.json", b"not recorded yet", "text/plain")
+    found = the_index(monthly_evidence.of_last_month(first_monday()))
+    assert (found.status, found.actual) == (Status.PASS, "4 files"), "October's and November's"
+
+
+def test_a_store_that_cannot_be_listed_is_unknown(first_monday, store, monkeypatch):
+    def refused(*_, **__):
+        raise PermissionError("denied")
+
+    run = first_monday()
+    monkeypatch.setattr(type(store.files), "ls", refused)
+    found = the_index(monthly_evidence.of_last_month(run))
+    assert found.status is Status.UNKNOWN
+    assert "cannot be listed: denied" in found.message
 
 
 def test_a_repository_that_takes_nothing_fails(first_monday, tmp_path):
@@ -295,5 +352,9 @@ def test_the_command_makes_the_same_bundle(store, month, url, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "3 files of 2026-11" in said
     assert verify(tmp_path / "evidence-2026-11.zip", "--anchors", tmp_path / "anchor")[0] == 0
+    (Path(store.root) / "planted.txt").write_bytes(b"x")
+    capsys.readouterr()
+    assert main(["bundle", "--month", "2026-11", "--into", str(tmp_path)], environment) == 1
+    assert "WRONG  planted.txt is not on record" in capsys.readouterr().out
     assert main(["bundle", "--month", "2026-13", "--into", str(tmp_path)], environment) == 2
     assert main(["bundle", "--month", "2026-11"], {}) == 2
