@@ -43,13 +43,17 @@ SELF_TEST = "self-test"
 
 @dataclass
 class Drill:
-    """One drill, as one step of it sees it. ``told`` and ``findings`` are of the steps done in this very process."""
+    """One drill, as one step of it sees it. ``told`` and ``findings`` are of the steps done in this very process.
+
+    ``meanwhile`` is begun when the place is started: what later steps of this process need, and this one only waits.
+    """
 
     run: Run
     spec: DrillSpec
     told: dict[str, Status] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     chosen: Choice | None = None
+    meanwhile: Callable[[], object] = lambda: None
 
     @classmethod
     def of(cls, run: Run) -> Drill:

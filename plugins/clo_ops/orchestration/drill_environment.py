@@ -81,6 +81,7 @@ def _started(drill: Drill) -> list[Finding]:
 
     run, place, backup = drill.run, drill.place, drill.choice.backup
     expected = "an isolated PostgreSQL that takes connections"
+    drill.meanwhile()
     try:
         with phase("environment") as taken:
             server = place.start()

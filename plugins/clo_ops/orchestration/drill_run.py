@@ -71,7 +71,6 @@ def run_drill(
         return Run(dag_id, run_id, task, at, policy, asked, ledger, key, params=params)
 
     Drill.of(a_run("form_is_sound"))
-    _warm_up()
     try:
         for step in STEPS:
             _carried_out(a_run(step.__name__), step, told)
@@ -84,16 +83,25 @@ def run_drill(
 
 
 def _warm_up() -> None:
-    """Great Expectations takes seconds to import: done while the first steps wait for servers and disks."""
+    """Great Expectations takes seconds to import: done while the server starts, and not before.
+
+    Beside the hashing of the backup each would wait for the other, some hundred times 5 ms: Python's own lock.
+    """
     from clo_ops.probes.expectations import library
 
     Thread(target=library, name="import great_expectations", daemon=True).start()
 
 
+def _of(run: Run) -> Drill:
+    drill = Drill.of(run)
+    drill.meanwhile = _warm_up
+    return drill
+
+
 def _carried_out(run: Run, step: Callable[[Drill], list[Finding]], told: Told) -> None:
     """As a task would be; what it broke off on does not keep the others from being carried out."""
     try:
-        findings = carry_out(run, PROCEDURES[step.__name__], lambda run: step(Drill.of(run)))
+        findings = carry_out(run, PROCEDURES[step.__name__], lambda run: step(_of(run)))
     except Exception:
         log.exception("%s broke off", step.__name__)
         found = run.ledger.findings(run.ledger_run)
@@ -120,7 +128,7 @@ def weekly(run: Run, link: str = "") -> list[Finding]:
     if f"{run.at:%A}".lower() != day:
         return [_not_today(day), *_left_overs(run, WEEKLY)]
     left = _left_overs(run, "M3-08")
-    drill = Drill(run, DrillSpec.of(run.policy.recovery, parts=frozenset({"restore"})))
+    drill = Drill(run, DrillSpec.of(run.policy.recovery, parts=frozenset({"restore"})), meanwhile=_warm_up)
     try:
         for step in RESTORING:
             _told(drill, step)

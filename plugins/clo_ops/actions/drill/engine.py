@@ -1,4 +1,4 @@
-"""The Docker engine as a drill needs it, through the low-level client of the docker provider's hook.
+"""The Docker engine as a drill needs it, through the low-level client of the docker package.
 
 Errors come out as two: PlaceUnreachable, nobody could be asked, and PlaceFailed, the engine said no. Programs run by
 ``execute`` report exit code and both outputs apart, are ended when their time is up, and may be silent for hours.
@@ -199,16 +199,20 @@ class Engine:
 
 
 def _connected(target: DockerTarget) -> APIClient:
-    from airflow.providers.docker.hooks.docker import DockerHook
+    """By the client itself: the provider's hook makes the same one, and importing it takes as long as a start."""
+    from docker import APIClient
+    from docker.errors import DockerException
+    from docker.tls import TLSConfig  # type: ignore[import-untyped]
+    from requests.exceptions import RequestException
 
     silent = _why_silent(target.url)
     if silent:
         raise _unreachable(target, silent)
-    tls = DockerHook.construct_tls_config(target.ca_cert, target.client_cert, target.client_key)
     try:
-        hook = DockerHook(docker_conn_id=None, base_url=target.url, version="auto", tls=tls, timeout=API_SECONDS)
-        return hook.api_client
-    except Exception as error:  # noqa: BLE001 - the hook wraps some of the client's errors and lets others through
+        files = target.ca_cert, target.client_cert, target.client_key
+        tls = TLSConfig(client_cert=files[1:], ca_cert=files[0], verify=True) if all(files) else False
+        return APIClient(base_url=target.url, version="auto", tls=tls, timeout=API_SECONDS)
+    except (DockerException, RequestException, OSError) as error:
         raise _unreachable(target, str(error)) from None
 
 
