@@ -1,7 +1,7 @@
 # Two commands matter: `make demo` and `make test`. Both prepare .venv themselves; see docs/install.md.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dr-drill plan report stop status test check lint policy ladder prometheus-rules coverage migrate ledger break mend compose-env bench lock clean ready
+.PHONY: help demo history dr-drill plan report stop status test check lint policy ladder prometheus-rules coverage migrate ledger break mend compose-env bench lock clean ready
 
 # The first Python that is new enough; override with `make PYTHON=/path/to/python3.12 ...`.
 PYTHON ?= $(shell for p in python3 python3.12 python3.13 python3.11 python3.14; do \
@@ -27,6 +27,9 @@ ready:
 
 demo: ready ## a CLO system and Airflow, a healthy morning and one with three faults
 	@$(VENV) demo/run.py
+
+history: ready ## a year of made-up figures with known stories into the running demo's ledger, for its reports
+	@$(VENV) demo/plant.py --state $(STATE)
 
 dr-drill: ready ## the disaster-recovery test on the demo world (PLACE=local, BACKUP=<file>, SELF_TEST=1)
 	@$(VENV) demo/drill.py $(if $(PLACE),--place $(PLACE)) $(if $(BACKUP),--backup $(BACKUP)) $(if $(PARTS),--parts $(PARTS)) $(if $(SELF_TEST),--self-test)

@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+from sqlalchemy import text
 
-from clo_ops.findings import Measurement
+from clo_ops.findings import Measurement, Status
 from clo_ops.findings.statements import StatementRow, StatementSnapshot
 from clo_ops.ledger import Ledger, Rolled
 from clo_ops.orchestration.roll_ups import terms
 from clo_ops.policy import load_policy
 
 DETAIL = "demo history, made up"
+STATEMENTS = "demo-history__statements-"
 GAP = (-50.0, -47.0)  # days from now in which nothing was measured at all
 YEAR = 365
 STEP = timedelta(minutes=10)
+# Older than what forecasts look at, a third of the samples is enough for a month's figures.
+DENSE = -100.0
 # Of a series' noise, how much is that of the hour before.
 ALIKE = 0.6
 Course = Callable[[float, datetime], float]
@@ -38,7 +43,10 @@ def office(at: datetime) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A series: its course by the days from now (negative) and the time, and how much it swings (deviation)."""
+    """A series: its course by the days from now (negative) and the time, and how much it swings (deviation).
+
+    ``says`` is what a review must say of it: ``{37}`` stands for the date in 37 days.
+    """
 
     name: str
     metric: str
@@ -47,6 +55,11 @@ class Story:
     course: Course
     noise: float
     bounds: tuple[float, float] = field(default=(0.0, math.inf))
+    says: str = "no trend"
+
+    def told(self, now: datetime) -> str:
+        """``says`` with its dates."""
+        return re.sub(r"\{(-?\d+)\}", lambda found: f"{now + timedelta(days=int(found[1])):%Y-%m-%d}", self.says)
 
 
 PERCENT = (0.0, 100.0)
@@ -60,6 +73,7 @@ STORIES = (
         lambda day, _: 70 + 0.25 * max(-100.0, day),
         1.5,
         PERCENT,
+        says="over its warning level, 80 %, about {40}; the critical one, 95 %, about {100}",
     ),
     # Busy in office hours, the same every week: never a trend.
     Story(
@@ -70,6 +84,7 @@ STORIES = (
         lambda _, at: 12 + 40 * office(at),
         4.0,
         PERCENT,
+        says="no trend: busy in office hours, the same every week",
     ),
     # A release 35 days ago made it slower, once.
     Story(
@@ -79,6 +94,7 @@ STORIES = (
         {"endpoint": "deals"},
         lambda day, at: 90 + 25 * office(at) + (60 if day >= -35 else 0),
         8.0,
+        says="a step of +60 ms about {-35}, and no trend",
     ),
     # 78 % today; full in 37 days. Every Sunday's maintenance gives back what a week of logs took.
     Story(
@@ -89,17 +105,41 @@ STORIES = (
         lambda day, at: 76 + 22 / 37 * max(-80.0, day) + 4 * ((at.weekday() + 1) % 7 * 24 + at.hour) / 168 - 2,
         0.3,
         PERCENT,
+        says="full about {37}, whatever Sunday's maintenance gives back",
     ),
     Story("pure noise", "system.filesystem.utilization", "percent", {"host": "app1", "mount": "/"}, lambda *_: 41, 0.8),
     Story("pure noise", "http.client.request.duration", "ms", {"endpoint": "health"}, lambda *_: 30, 6.0),
     Story("users at work", "clo.user.active", "count", {}, lambda _, at: 2 + 60 * office(at), 3.0),
 )
 
+# Nothing to be found in these; without them a review has no figures of what they measure, and says so.
+QUIET = (
+    Story(
+        "quiet",
+        "postgresql.database.size",
+        "bytes",
+        {"database": "clo"},
+        lambda day, _: 42e6 + 2e4 * day,
+        2e4,
+        says="grows by 20 kB a day",
+    ),
+    Story(
+        "quiet",
+        "network.io.rate",
+        "bytes",
+        {"host": "app1", "interface": "eth0", "direction": "out"},
+        lambda _, at: 4e3 + 9e4 * office(at),
+        2e3,
+    ),
+    Story("quiet", "postgresql.cache.hit_ratio", "percent", {"database": "clo"}, lambda *_: 98.6, 0.3, PERCENT),
+    Story("quiet", "redis.cache.hit_ratio", "percent", {}, lambda *_: 93.5, 1.2, PERCENT),
+)
+
 
 def samples(
     story: Story, now: datetime, *, days: int = YEAR, seed: int = 7, step: timedelta = STEP
 ) -> Iterator[Measurement]:
-    """The series' samples up to ``now``, oldest first, in whole days (UTC)."""
+    """The series' samples up to ``now``, oldest first, in whole days (UTC); every third of those before ``DENSE``."""
     random = np.random.default_rng([seed, int.from_bytes(hashlib.sha256(repr(story.labels).encode()).digest()[:4])])
     at, like = (now - timedelta(days=days)).replace(hour=0, minute=0, second=0, microsecond=0), 0.0
     keeps = ALIKE ** (step / timedelta(hours=1))
@@ -109,12 +149,12 @@ def samples(
         if not GAP[0] <= day < GAP[1]:
             value = min(max(story.course(day, at) + like, story.bounds[0]), story.bounds[1])
             yield Measurement(story.metric, value, story.unit, at, story.labels, DETAIL)
-        at += step
+        at += step if day >= DENSE else 3 * step
 
 
 def statement_snapshots(now: datetime, days: int = 15) -> Iterator[StatementSnapshot]:
     """The counters of each morning: one statement became three times as slow a week ago, and they were reset once."""
-    reset = now - timedelta(days=40)
+    reset = now - timedelta(days=days + 25)
     counted = {"slower": (0, 0.0), "steady": (0, 0.0)}
     for ago in range(days, -1, -1):
         if ago == 4:
@@ -130,14 +170,36 @@ def _rows(counted: Mapping[str, tuple[int, float]]) -> Iterator[StatementRow]:
         yield StatementRow(number, "clo_app", "clo", True, calls, total, calls, texts[name])
 
 
-def fill(ledger: Ledger, now: datetime, *, days: int = YEAR, seed: int = 7, step: timedelta = STEP) -> Rolled:
-    """Put the year before ``now`` into the ledger, story by story; done again it is the same."""
+def fill(
+    ledger: Ledger,
+    now: datetime,
+    *,
+    days: int = YEAR,
+    seed: int = 7,
+    step: timedelta = STEP,
+    snapshots: int = 15,
+    quiet: bool = False,
+) -> Rolled:
+    """Put the year before ``now`` into the ledger, story by story; done again it takes the place of what it put there.
+
+    ``snapshots`` is of how many days there are the counters of statements; ``quiet`` adds the series without a story.
+    """
     rolling, done = terms(load_policy(mode="demo")), Rolled()
-    for story in STORIES:
+    for story in (*STORIES, *(QUIET if quiet else ())):
         done += ledger.import_samples(samples(story, now, days=days, seed=seed, step=step), rolling)
-    for number, snapshot in enumerate(statement_snapshots(now.astimezone(UTC))):
-        run = ledger.open_run(
-            "daily_morning_startup", f"demo-history__statements-{number}", snapshot.taken_at, "", "demo"
-        )
+    _forget_statements(ledger)
+    for snapshot in statement_snapshots(now.astimezone(UTC), snapshots):
+        at = snapshot.taken_at
+        run = ledger.open_run("daily_morning_startup", f"{STATEMENTS}{at:%Y-%m-%dT%H:%M:%S}", at, "", "demo")
         ledger.record_statements(run, snapshot)
+        # Nobody judged that morning; it must not look as if somebody had, nor as if it went on.
+        ledger.close_run(run, Status.NOT_APPLICABLE, {})
     return done
+
+
+def _forget_statements(ledger: Ledger) -> None:
+    """Counters that were made up at another time would lie between these."""
+    made_up = "SELECT id FROM clo_ops.runs WHERE run_id LIKE :name"
+    with ledger.transaction() as connection:
+        forget = text(f"DELETE FROM clo_ops.statement_snapshots WHERE run_id IN ({made_up})")  # noqa: S608
+        connection.execute(forget, {"name": f"{STATEMENTS}%"})
