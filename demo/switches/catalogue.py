@@ -39,6 +39,11 @@ def _backup(action: backup_files.BackupFault, breaks: str) -> Fault:
     return Fault(action.name, breaks, ("DM-04", "DM-01"), action=action, group="backup files")
 
 
+def _cut(where: str) -> Fault:
+    breaks = f"somebody took three rows out of the audit trail, at its {where}"
+    return Fault(f"chain-cut-{where}", breaks, ("WF-05",), action=offences.ChainCut(where))
+
+
 _ALL = (
     _flag("slow-endpoint", "GET /api/v1/portfolios takes 1.5 s longer", "DM-13"),
     _flag("endpoint-error", "GET /api/v1/portfolios answers 500", "DM-13"),
@@ -98,7 +103,7 @@ _ALL = (
     Fault(
         "born-superuser",
         "PostgreSQL has a superuser since last night that nobody approved",
-        ("WM-08", "WM-09", "WF-04"),
+        ("WM-08", "WM-09", "WF-04", "M1-04", "M1-06"),
         action=offences.BornSuperuser(),
     ),
     Fault(
@@ -110,10 +115,13 @@ _ALL = (
         ("WF-05",),
         action=offences.UnauditedChange(),
     ),
+    _cut("head"),
+    _cut("middle"),
+    _cut("tail"),
     Fault(
         "dormant-administrator",
         "an administrator nobody had seen for 200 days has logged in",
-        ("WM-06", "WM-08"),
+        ("WM-06", "WM-08", "M1-01"),
         action=offences.DormantAdministrator(),
     ),
     Fault(
@@ -122,7 +130,7 @@ _ALL = (
     Fault(
         "trust-line",
         "pg_hba.conf lets a network in without a password",
-        ("WM-08", "WM-09", "WF-04"),
+        ("WM-08", "WM-09", "WF-04", "M1-06"),
         action=offences.TrustLine(),
     ),
     _stopped("stopped-postgres", "postgres", "DM-01", "DM-03"),

@@ -6,9 +6,13 @@ Undone without a trace but in the audit trail, which lets nothing be taken back.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psycopg
 
 from demo.switches.actions import Memory
 from demo.switches.places import Places
@@ -50,6 +54,16 @@ _AN_EXPORTER = """SELECT username FROM data_access WHERE kind = 'export' GROUP B
 ORDER BY count(*) DESC, username LIMIT 1"""
 _EXPORT = """INSERT INTO data_access (at, username, kind, data_class, object_type, row_count, source_ip)
 VALUES (now() - interval '1 minute', %(by)s, 'export', 'portfolio', 'asset', %(rows)s, '10.20.1.77')"""
+# Rows of the audit trail at one place of the chain: its first, some in its midst, its last.
+_CUT = {
+    "head": "SELECT to_jsonb(a)::text AS row FROM audit_logs a ORDER BY id LIMIT 3",
+    "middle": """SELECT to_jsonb(a)::text AS row FROM audit_logs a
+WHERE id >= (SELECT (min(id) + max(id)) / 2 FROM audit_logs) ORDER BY id LIMIT 3""",
+    "tail": "SELECT to_jsonb(a)::text AS row FROM audit_logs a ORDER BY id DESC LIMIT 3",
+}
+_TAKE = "DELETE FROM audit_logs WHERE id = ANY(%s)"
+_PUT_BACK = """INSERT INTO audit_logs SELECT * FROM jsonb_populate_record(null::audit_logs, %s::jsonb)
+ON CONFLICT DO NOTHING"""
 _AUDIT = "SELECT audit_write(%s, %s, %s, %s, %s)"
 
 
@@ -123,6 +137,35 @@ class UnauditedChange:
     def undo(self, places: Places, memory: Memory) -> None:
         with places.database() as connection:
             connection.execute(_CHANGE_BACK, memory)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainCut:
+    """Rows taken out of the audit trail by somebody who may do anything, past its triggers.
+
+    Put back as they were; where the trail has gone on from a cut tail in the meantime, its own rows stay.
+    """
+
+    where: str
+
+    def plan(self, places: Places) -> Memory:
+        with places.superuser() as connection:
+            return {"rows": [row["row"] for row in connection.execute(_CUT[self.where])]}
+
+    def do(self, places: Places, memory: Memory) -> None:
+        with self._past_triggers(places) as connection:
+            connection.execute(_TAKE, ([json.loads(row)["id"] for row in memory["rows"]],))
+
+    def undo(self, places: Places, memory: Memory) -> None:
+        with self._past_triggers(places) as connection:
+            for row in memory["rows"]:
+                connection.execute(_PUT_BACK, (row,))
+
+    @contextmanager
+    def _past_triggers(self, places: Places) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+        with places.superuser() as connection, connection.transaction():
+            connection.execute("SET LOCAL session_replication_role = replica")
+            yield connection
 
 
 class DormantAdministrator:

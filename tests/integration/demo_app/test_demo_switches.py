@@ -61,6 +61,7 @@ def test_the_catalogue_has_every_fault_of_the_demo():
         "frontend-wrong-page",
         "websocket-mute", "websocket-wrong-echo", "stale-backup", "missing-backup", "failed-backup", "small-backup",
         "stopped-postgres", "stopped-redis", "slow-queries", "self-approved-calculation", "born-superuser",
+        "chain-cut-head", "chain-cut-middle", "chain-cut-tail",
         "password-spray", "unaudited-change", "dormant-administrator", "large-export", "trust-line",
     }  # fmt: skip
     assert all(fault.flag or fault.action for fault in FAULTS.values())

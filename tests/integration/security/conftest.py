@@ -110,9 +110,12 @@ class Site:
 
     def broken(self, *procedures: str) -> dict[str, str]:
         """Controls that are neither passed nor told to be not assessed, with what they say."""
+        return {one.subject: one.message for one in self.red(*procedures)}
+
+    def red(self, *procedures: str) -> list[Finding]:
+        """What the procedures find that is neither passed nor told to be not assessed."""
         findings = [one for procedure in procedures for one in self.judged(procedure)]
-        good = (Status.PASS, Status.NOT_APPLICABLE)
-        return {one.subject: one.message for one in findings if one.status not in good}
+        return [one for one in findings if one.status not in (Status.PASS, Status.NOT_APPLICABLE)]
 
     def _connection(self, conn_id: str) -> Plain:
         known = {
