@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +32,7 @@ from tests.integration.performance.october import (
     Office,
     away,
 )
+from tests.integration.reports.browser import CHROMIUM, fits
 
 BETWEEN = (OCTOBER, NOVEMBER)
 
@@ -246,6 +248,11 @@ def test_its_curves_are_kept_beside_their_figures(office: Office, review: dict[s
         assert one["evidence"] in kept_files and not one["caption"].endswith(".svg")
     html = office.read(office.run("october"), "performance-review.html").decode()
     assert html.count("<svg") == 6
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="a browser looks at the page only where there is one")
+def test_the_review_fits_a_phone_and_a_desk(office: Office, review: dict[str, list[Finding]], tmp_path: Path) -> None:
+    fits(office.read(office.run("october"), "performance-review.html").decode(), tmp_path)
 
 
 def test_the_curves_of_a_run_again_are_the_same_bytes(office: Office, review: dict[str, list[Finding]]) -> None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,11 +15,11 @@ from clo_ops.orchestration import collected_reports, daily_reports, weekly_repor
 from clo_ops.orchestration.run import Run
 from clo_ops.reports import __main__ as command
 from clo_ops.reports.again import kept
+from tests.integration.reports.browser import CHROMIUM, fits
 from tests.integration.reports.conftest import FRIDAY, Office
 
 DAG = "reports_and_support"
 EVENING = FRIDAY + timedelta(hours=1)
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="module")
@@ -207,30 +205,4 @@ def test_a_page_made_by_other_templates_is_said_to_differ(
 def test_nothing_hangs_over_the_edge_of_a_phone_or_a_desk(
     office: Office, evening: tuple[Run, list[Finding]], tmp_path: Path
 ) -> None:
-    """A real browser lays the page out; wide tables scroll inside of it."""
-    page = office.kept(evening[0], "daily-report.html").decode()
-    measure = (
-        "<script>document.title = [innerWidth, document.documentElement.scrollWidth].join(' ')</script></body></html>"
-    )
-    frames = "".join(
-        f'<iframe id="w{width}" width="{width}" height="900" src="page.html"></iframe>' for width in (360, 1280)
-    )
-    collect = (
-        "<script>onload = () => document.title = [...document.querySelectorAll('iframe')]"
-        ".map(one => one.contentDocument.title).join(' ')</script>"
-    )
-    (tmp_path / "page.html").write_text(page.replace("</body></html>", measure), encoding="utf-8")
-    (tmp_path / "frames.html").write_text(f"<!DOCTYPE html><body>{frames}{collect}</body>", encoding="utf-8")
-    seen = subprocess.run(
-        [
-            str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files",
-            "--virtual-time-budget=5000", "--dump-dom", (tmp_path / "frames.html").as_uri(),
-        ],
-        capture_output=True, text=True, timeout=60, check=True,
-    ).stdout  # fmt: skip
-    found = re.search(r"<title>(\d+) (\d+) (\d+) (\d+)</title>", seen)
-    assert found, seen[:300]
-    phone, phone_page, desk, desk_page = map(int, found.groups())
-    assert (phone, desk) == (360, 1280)
-    assert phone_page <= phone
-    assert desk_page <= desk
+    fits(office.kept(evening[0], "daily-report.html").decode(), tmp_path)
