@@ -55,12 +55,9 @@ def _folder(nodeid: str) -> str:
     return nodeid.partition("::")[0].rpartition("/")[0]
 
 
-# Folders that must not run beside each other: a drill refuses to start while another is under way, and two Airflows on
-# one small machine starve each other.
-TOGETHER = {
-    **dict.fromkeys(("drill", "drill_whole", "drill_failover", "backups"), "drills"),
-    **dict.fromkeys(("dags", "compose"), "Airflows"),
-}
+# Folders that must not run beside each other: a drill refuses to start while another is under way, and the whole
+# stack in containers wants the engine to itself.
+TOGETHER = dict.fromkeys(("drill", "drill_whole", "drill_failover", "backups", "compose"), "containers")
 
 
 @pytest.hookimpl(optionalhook=True)

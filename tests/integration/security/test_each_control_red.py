@@ -74,7 +74,7 @@ BROKEN = {
                "account analyst (holds manager and analyst)"),
     "SEC-01": ("UPDATE audit_logs SET object_id = 'gone' WHERE id = (SELECT max(id) FROM audit_logs "
                "WHERE action = 'calculation_completed')", "does not have its completion"),
-    "SEC-02": ("DELETE FROM audit_anchor WHERE anchor_date = (SELECT max(anchor_date) FROM audit_anchor)",
+    "SEC-02": ("DELETE FROM audit_anchor WHERE anchor_date = (SELECT max(anchor_date) - 1 FROM audit_anchor)",
                "no anchor"),
     "SEC-03": ("GRANT UPDATE ON audit_logs TO clo_backup", "role clo_backup on audit_logs (may update)"),
     "SEC-04": ("UPDATE report_jobs SET file_path = '/r.csv' WHERE job_id = (SELECT job_id FROM report_jobs "
@@ -86,7 +86,7 @@ BROKEN = {
     "GDP-03": ("INSERT INTO data_access (username, kind, data_class, object_type, row_count) "
                "VALUES ('viewer', 'read', 'personal', 'user', 20)", "account viewer (read of user"),
     "CIS-04": ("GRANT SELECT ON assets TO PUBLIC", "table public.assets (everybody may select)"),
-    "AUD-01": ("UPDATE audit_logs SET actor = 'nobody' WHERE id = (SELECT max(id) - 3 FROM audit_logs)",
+    "AUD-01": ("UPDATE audit_logs SET actor = 'nobody' WHERE id = (SELECT min(id) + 30 FROM audit_logs)",
                "edited row (1:"),
     "AUD-03": ("UPDATE clo_deals SET updated_at = created_at; UPDATE assets SET updated_at = created_at; "
                "UPDATE liabilities SET updated_at = created_at; "
