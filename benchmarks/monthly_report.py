@@ -6,7 +6,7 @@ raw rows; both must agree. Seconds, and the highest memory of the server's proce
 
     python benchmarks/monthly_report.py [--series N] [--months N]
 
-500 series over 13 months are 57 million rows: 15 GB and the better part of an hour to fill. The default, 150 series,
+500 series over 13 months are 57 million rows: 15 GB and some twenty minutes to fill. The default, 150 series,
 ends within ten minutes on a quiet machine. The ledger's days are made by its own statements, a month at a time and
 without the hours, which this report does not read (benchmarks/roll_ups.py measures the roll-up itself).
 """

@@ -93,8 +93,10 @@ def _locally(host: HostTarget, script: str, arguments: Sequence[str], seconds: f
     finally:
         timer.cancel()
         _end(process)
-        if process.stdout:
-            process.stdout.close()
+        for pipe in (process.stdin, process.stdout):
+            with suppress(BrokenPipeError):  # what was not taken of the script
+                if pipe:
+                    pipe.close()
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

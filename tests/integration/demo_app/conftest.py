@@ -47,6 +47,12 @@ class Person:
     def code(self, shift: int = 0) -> str:
         return pyotp.TOTP(self.secret, interval=INTERVAL).generate_otp(int(time.time()) // INTERVAL + shift)
 
+    def wait_for_a_fresh_code(self) -> None:
+        """Until the code of now is good for some seconds more: those after it are of the same time."""
+        left = INTERVAL - time.time() % INTERVAL
+        if left < INTERVAL / 3:
+            time.sleep(left)
+
     def credentials(self, **changed: Any) -> dict[str, Any]:
         return {"username": self.username, "password": self.password, "totp": self.code()} | changed
 

@@ -73,6 +73,7 @@ def test_a_clock_further_off_is_not(system, client, shift):
 
 def test_a_code_is_good_once_and_so_is_every_earlier_one(system, client):
     person = system.person()
+    person.wait_for_a_fresh_code()
     body = person.credentials()
     earlier = person.code(-1)
     assert client.post(LOGIN, json=body).status_code == 200
