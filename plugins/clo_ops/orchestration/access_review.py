@@ -213,7 +213,10 @@ def key_before(name: str) -> str:
 def outcome(run: Run) -> list[Finding]:
     """M1-09 in a run that asked: each list answered, or late by now. People answer by the clock, not by the run."""
     entry = run.policy.procedures["M1-09"]
-    newest = {one.key: one for one in sorted(run.ledger.audit_items([REVIEW]), key=lambda one: one.id)}
+    # One that was over before this run is the answer to an earlier list, and says nothing of this one.
+    items = run.ledger.audit_items([REVIEW])
+    known = [one for one in items if one.closed_at is None or max(one.closed_at, one.last_seen_at) >= run.at]
+    newest = {one.key: one for one in sorted(known, key=lambda one: one.id)}
     now = max(run.at, datetime.now(UTC))
     reviewers = run.policy.audit.review.reviewers
     return rules.answered(newest, reviewers, now, action=entry.first_action, lines=entry.lines)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from datetime import datetime
 
 from clo_ops.findings import Finding, Severity
@@ -106,14 +106,15 @@ def to_be_revoked(said: str, asked: Collection[str]) -> tuple[list[str], list[st
 def answered(
     of: Mapping[str, Item], reviewers: Iterable[str], at: datetime, *, action: str, lines: str
 ) -> list[Finding]:
-    """One finding for each reviewer of a run that asked: answered, or not by the time given. ``of``: items by key."""
+    """One finding for each reviewer of a run that asked: answered, or not by ``at``. ``of``: the run's items by key."""
     return [_answered(one, of.get(one), at, action, lines) for one in reviewers]
 
 
 def _answered(reviewer: str, item: Item | None, at: datetime, action: str, lines: str) -> Finding:
     case = Case("M1-09", "access review", "every list answered by its date", Severity.P2, action, lines, reviewer)
     if item is None:
-        return case.not_applicable("nothing to review", f"{reviewer}: there is no access to review")
+        # Also one with nothing on it is put: M1-01 made none.
+        return replace(case.not_measured(), message=f"No list was put before {reviewer} in this run: see M1-01")
     if item.closed_at is not None:
         said = f"{item.title}: {item.closed_by} on {item.closed_at:%Y-%m-%d %H:%M} UTC: {item.close_reason}"
         return case.passed("answered", said)

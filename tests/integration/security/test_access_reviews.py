@@ -199,6 +199,17 @@ def test_a_database_that_does_not_answer_puts_no_list_before_anybody(site):
         assert reviews.open_items(run) == {}
 
 
+def test_an_answer_to_last_months_list_is_none_to_a_list_that_could_not_be_made(site):
+    month_ago = site.reviewed().at
+    site.elsewhere["clo_postgres"] = {"host": "127.0.0.1", "port": 1, "login": "x", "schema": "clo", "password": "x"}
+    with site.review(month_ago + 28 * DAY) as run:
+        findings = {one.subject: one for one in carry_out(run, ["M1-09"], improvements)}
+    assert {name: one.status for name, one in findings.items()} == dict.fromkeys(
+        (SECURITY, COMPLIANCE, DATABASE), Status.UNKNOWN
+    )
+    assert "see M1-01" in findings[SECURITY].message
+
+
 def test_no_form_closes_a_review_but_a_date_can_be_moved(site):
     with site.review() as run:
         item = reviews.open_items(run)[SECURITY]

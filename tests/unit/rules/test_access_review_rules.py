@@ -81,7 +81,7 @@ def test_names_to_be_revoked_are_those_of_the_list():
         (item(due=AT), Status.FAIL, "due 2026-12-07"),
         (item(due=AT - MOMENT), Status.FAIL, "0 days late"),
         (item(due=AT - DAY), Status.FAIL, "1 days late"),
-        (None, Status.NOT_APPLICABLE, "no access to review"),
+        (None, Status.UNKNOWN, "No list was put before"),
     ],
 )
 def test_a_run_that_asked_passes_only_what_was_answered(one, status, words):
