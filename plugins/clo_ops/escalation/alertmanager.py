@@ -19,8 +19,8 @@ from clo_ops.escalation.sighting import Sighting
 from clo_ops.findings import CloOpsError, Severity
 from clo_ops.policy import Policy
 from clo_ops.policy.thresholds import Threshold
-from clo_ops.reports.prometheus_rules import ALIVE, LEVEL, RULE, allowed, severity_of
-from clo_ops.rules.watching import cause_of
+from clo_ops.reports.prometheus_rules import ALIVE, LEVEL, NO_DATA, RULE, allowed, severity_of
+from clo_ops.rules.watching import cause_of, silence_of
 
 MOST_ALERTS = 2000
 TITLE, TEXT = 160, 2000
@@ -172,7 +172,8 @@ def _cause(alert: Alert, policy: Policy) -> str:
     if ours is None:
         return f"alertmanager:{alert.fingerprint}"
     name, threshold = ours
-    return cause_of(name, {label: alert.labels.get(label, "") for label in threshold.per})
+    labels = {label: alert.labels.get(label, "") for label in threshold.per}
+    return silence_of(name, labels, policy) if alert.labels[LEVEL] == NO_DATA else cause_of(name, labels)
 
 
 def _name(alert: Alert) -> str:

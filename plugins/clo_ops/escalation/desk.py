@@ -16,7 +16,8 @@ from clo_ops.escalation import overdue_actions, overdue_items, tidings
 from clo_ops.escalation.sighting import Links, NoLinks, Sighting
 from clo_ops.findings import Severity
 from clo_ops.rules.clocks import clocks, update_due
-from clo_ops.rules.ladders import Notice, Rung, due_rungs, notices, rungs
+from clo_ops.rules.ladders import Notice, Rung, due_rungs, handed_over, notices, rungs, step_name
+from clo_ops.rules.phases import GATHERED
 from clo_ops.rules.rota import people
 
 if TYPE_CHECKING:
@@ -44,21 +45,31 @@ class Desk:
         self.ledger, self.policy = ledger, policy
         self.links: Links = links or NoLinks()
 
-    def detect(self, seen: Sighting) -> IncidentRow:
-        """Open an incident for this cause, or count the sighting on the one that is open; tell who is due at once."""
+    def detect(self, seen: Sighting, *, changed: bool = False) -> IncidentRow:
+        """Open an incident for this cause, or count the sighting on the one that is open; tell who is due at once.
+
+        Where it is graver than the incident was, or ``changed`` says that it is news, whoever was told hears of it.
+        """
         with self.ledger.transaction():
-            before = self.ledger.open_incident_of(seen.cause)
+            before = self.ledger.held_incident_of(seen.cause)
             incident = self.ledger.open_incident(
                 seen.cause, seen.severity, seen.title, seen.procedure, seen.at, seen.run
             )
-            if before is None:
-                self.ledger.note_incident(
-                    incident.id, "diagnosed", seen.at, OURSELVES, tidings.story(seen, self.policy)
-                )
-            if before is None or before.severity is not incident.severity:
-                incident = self._start_clocks(incident, seen.at)
-                self._tell_due(incident, seen.at)
+            graver = before is None or before.severity is not incident.severity
+            if graver or changed:
+                story = tidings.story(seen, self.policy)
+                self.ledger.note_incident(incident.id, "diagnosed", seen.at, OURSELVES, story)
+                incident = self._start_clocks(incident, seen.at) if graver else incident
+                self._tell_news(incident, seen, graver=graver)
             return incident
+
+    def _tell_news(self, incident: IncidentRow, seen: Sighting, *, graver: bool) -> None:
+        """To whoever is due by now, the whole of it; to those who know of it, how it is now."""
+        know = self._told_people(incident)
+        steps = self._tell_due(incident, seen.at) if graver else []
+        due = tidings.mailboxes((who for step in steps for who in step.people), self.policy)
+        news = tidings.changed(incident, seen.title, self.story(incident), self.policy)
+        self._tell(incident, news, [one for one in know if one not in due], seen.at)
 
     def cycle(self, now: datetime) -> Cycle:
         """One round over all open incidents, and over what reviews decided: whatever has become due since the last."""
@@ -91,6 +102,13 @@ class Desk:
             told = self.ledger.update_incident(incident, by, text, at, due)
             self._tell(told, tidings.updated(told, by, text, self.policy), self._told_people(told), at)
             return told
+
+    def say(self, incident: int, by: str, text: str, at: datetime) -> None:
+        """What a machine saw, for everybody who was told; a person's update is due all the same."""
+        with self._held(incident) as held:
+            if held.open:
+                self.ledger.note_incident(incident, "updated", at, by, text)
+                self._tell(held, tidings.updated(held, by, text, self.policy), self._told_people(held), at)
 
     def note(self, incident: int, by: str, text: str, at: datetime) -> None:
         """A line in the timeline that nobody is told."""
@@ -150,7 +168,7 @@ class Desk:
         expired = overdue and incident.acknowledged_at is not None
         if overdue:
             incident = self._update_overdue(incident, now)
-        return Cycle(1, self._tell_due(incident, now), int(overdue), int(expired))
+        return Cycle(1, len(self._tell_due(incident, now)), int(overdue), int(expired))
 
     def _update_overdue(self, incident: IncidentRow, now: datetime) -> IncidentRow:
         """An overdue update is itself an alert (IR-04), and whoever took the incident no longer holds the ladder."""
@@ -160,24 +178,24 @@ class Desk:
         incident = self.ledger.expire_acknowledgement(incident.id, now)
         return self._next_update(incident, now)
 
-    def _tell_due(self, incident: IncidentRow, now: datetime) -> int:
-        """Tell every rung and notice that is due and was not told; the number of steps."""
+    def _tell_due(self, incident: IncidentRow, now: datetime) -> list[Rung | Notice]:
+        """Tell every rung and notice that is due and was not told; these steps."""
         told = self.ledger.steps_told(incident.id)
         since = self._clock_began(incident)
-        steps: list[Rung | Notice] = [
-            one
-            for one in notices(incident.severity, since, self.policy)
-            if one.at <= now and step_name(one) not in told
+        every = [
+            *notices(incident.severity, since, self.policy, told_at=now),
+            *handed_over(incident.severity, told, now, self.policy),
         ]
+        steps: list[Rung | Notice] = [one for one in every if one.at <= now and step_name(one) not in told]
         if incident.acknowledged_at is None and incident.mitigated_at is None:
             steps += self._due_rungs(incident, since, told, now)
         self._tell_steps(incident, steps, now)
-        return len(steps)
+        return steps
 
     def _due_rungs(
         self, incident: IncidentRow, since: datetime, told: dict[str, datetime], now: datetime
     ) -> Iterator[Rung]:
-        every = rungs(incident.severity, since, self.policy)
+        every = rungs(incident.severity, since, self.policy, told_at=now)
         for name in self.policy.ladders:
             ladder = [rung for rung in every if rung.ladder == name]
             levels = {rung.level: told[step_name(rung)] for rung in ladder if step_name(rung) in told}
@@ -199,7 +217,7 @@ class Desk:
                 whom.setdefault(person, []).append(step_name(step))
         if whom:
             link = self.links.acknowledge(incident.id, tuple(whom), now)
-            opened = tidings.opened(incident, self._story(incident), whom, link, self.policy)
+            opened = tidings.opened(incident, self.story(incident), whom, link, self.policy)
             self._tell(incident, opened, tidings.mailboxes(whom, self.policy), now)
 
     def _tell(self, incident: IncidentRow, news: tidings.News, recipients: Sequence[str], at: datetime) -> None:
@@ -212,8 +230,11 @@ class Desk:
         changed = self.ledger.timeline(incident.id, ["severity_raised", "severity_lowered"])
         return changed[-1].at if changed else incident.opened_at
 
-    def _story(self, incident: IncidentRow) -> str:
-        return next((one.detail for one in self.ledger.timeline(incident.id, ["diagnosed"])), "")
+    def story(self, incident: IncidentRow) -> str:
+        """What was seen, as it was told last."""
+        noted = (one for one in self.ledger.timeline(incident.id, ["diagnosed"]) if one.actor == OURSELVES)
+        stories = [one.detail for one in noted if not one.detail.startswith(GATHERED)]
+        return stories[-1] if stories else ""
 
     def _told_people(self, incident: IncidentRow) -> list[str]:
         """The addresses it was ever told to, whatever its severity and whoever was on call; never whom only a draft
@@ -229,11 +250,6 @@ class Desk:
     def _step_detail(self, step: Rung | Notice) -> str:
         names = ", ".join(self.policy.contacts.people[name].name for name in step.people)
         return f"{step_name(step)}: {names}"
-
-
-def step_name(step: Rung | Notice) -> str:
-    """The name under which a step is told once."""
-    return f"{step.ladder} {step.level} {step.role}" if isinstance(step, Rung) else f"notice {step.group}"
 
 
 def _sum(first: Cycle, second: Cycle) -> Cycle:

@@ -38,21 +38,32 @@ class News:
 
 def opened(incident: IncidentRow, story: str, whom: Mapping[str, Sequence[str]], link: str, policy: Policy) -> News:
     """An incident, for everybody whose step of a ladder or notice is due: by name of contacts.yaml, the steps."""
-    answer = _moment(incident.response_due_at)
-    taken = (
-        f"{incident.acknowledged_by} has taken it."
-        if incident.acknowledged_by
-        else f"Nobody has taken it yet; to be answered by {answer}."
-    )
     level = policy.severities[incident.severity]
     return News(
         kind=OPENED,
-        headline=f"{incident.severity} {level.title}: {incident.title}. {taken}",
+        headline=f"{incident.severity} {level.title}: {incident.title}. {_taken(incident)}",
         story=story,
         ask="Take it, so that the next one on the ladder need not be told." if not incident.acknowledged_by else "",
         told=tuple(f"{policy.contacts.people[name].name} ({', '.join(steps)})" for name, steps in whom.items()),
         link="" if incident.acknowledged_by else link,
     )
+
+
+def changed(incident: IncidentRow, title: str, story: str, policy: Policy) -> News:
+    """An incident that people know of is another now: graver, or measured otherwise."""
+    level = policy.severities[incident.severity]
+    return News(
+        kind="changed",
+        headline=f"Now {incident.severity} {level.title}: {title}. {_taken(incident)}",
+        story=story,
+        ask="" if incident.acknowledged_by else "Take it, so that the next one on the ladder need not be told.",
+    )
+
+
+def _taken(incident: IncidentRow) -> str:
+    if incident.acknowledged_by:
+        return f"{incident.acknowledged_by} has taken it."
+    return f"Nobody has taken it yet; to be answered by {_moment(incident.response_due_at)}."
 
 
 def story(seen: Sighting, policy: Policy) -> str:

@@ -58,14 +58,25 @@ def _see_again(connection: Connection, known: RowMapping, row: dict[str, Any]) -
     if _event(connection, known["id"], "seen", at, detail=row["title"], run_id=row["run_id"]):
         changes["seen_count"] = known["seen_count"] + 1
         changes["last_seen_at"] = max(known["last_seen_at"], at)
-    if row["severity"] < known["severity"]:  # P1 < P2 as text, too
+    if row["severity"] <= known["severity"]:
+        changes["title"] = row["title"]
+    if row["severity"] < known["severity"] and row["severity"] < _judged(connection, known["id"]):  # P1 < P2, too
         changes["severity"] = row["severity"]
-        words = f"{known['severity']} raised to {row['severity']}"
+        words = f"{known['severity']} raised to {row['severity']}: {row['title']}"
         _event(connection, known["id"], "severity_raised", at, detail=words, run_id=row["run_id"])
     dues = [due for due in (known["response_due_at"], row["response_due_at"]) if due is not None]
     if min(dues, default=None) != known["response_due_at"]:
         changes["response_due_at"] = min(dues)
     return _change(connection, known["id"], **changes) if changes else known
+
+
+def _judged(connection: Connection, incident: int) -> str:
+    """The severity a person found too grave: as grave again is no news. Else one that is never reached."""
+    events = schema.incident_events
+    of_severity = events.c.kind.in_(("severity_raised", "severity_lowered"))
+    query = select(events.c.kind, events.c.detail).where(events.c.incident_id == incident, of_severity)
+    last = connection.execute(query.order_by(events.c.id.desc()).limit(1)).one_or_none()
+    return last.detail[:2] if last is not None and last.kind == "severity_lowered" else "P9"
 
 
 class Incidents(Store):
@@ -147,12 +158,25 @@ class Incidents(Store):
             rows = connection.execute(query.order_by(TABLE.c.severity, TABLE.c.opened_at, TABLE.c.id)).mappings()
             return [_incident(row) for row in rows]
 
+    def last_incident_of(self, cause: str) -> IncidentRow | None:
+        """The newest incident of this cause, open or closed, None where there never was one."""
+        query = select(TABLE).where(TABLE.c.cause == cause).order_by(TABLE.c.id.desc()).limit(1)
+        with self.transaction() as connection:
+            row = connection.execute(query).mappings().one_or_none()
+            return None if row is None else _incident(row)
+
     def open_incident_of(self, cause: str) -> IncidentRow | None:
         """The open incident of this cause, None where there is none."""
         query = select(TABLE).where(TABLE.c.cause == cause, TABLE.c.closed_at.is_(None))
         with self.transaction() as connection:
             row = connection.execute(query).mappings().one_or_none()
             return None if row is None else _incident(row)
+
+    def held_incident_of(self, cause: str) -> IncidentRow | None:
+        """The same; nobody else opens one of this cause until the transaction round this call ends."""
+        with self.transaction() as connection:
+            lock(connection, f"incident:{cause}")
+            return self.open_incident_of(cause)
 
     def incident_events(self, since: datetime, until: datetime) -> list[IncidentEvent]:
         """What happened to incidents with since <= at < until, in order."""

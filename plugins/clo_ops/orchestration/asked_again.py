@@ -17,10 +17,11 @@ from clo_ops.rules import expected
 from clo_ops.rules.figures import age, moment
 from clo_ops.rules.phases import judge_restored
 from clo_ops.rules.verdicts import Case
-from clo_ops.rules.watching import cause_of
+from clo_ops.rules.watching import cause_of, silence_of
 
 if TYPE_CHECKING:
-    from clo_ops.ledger import IncidentRow
+    from clo_ops.ledger import AlertRow, IncidentRow
+    from clo_ops.policy import Policy
 
 
 def resolution(run: Run) -> list[Finding]:
@@ -79,10 +80,16 @@ def _alert(run: Run, incident: IncidentRow, case: Case, about: str) -> Finding:
     if not _looks(run):
         return asked_pages.unknown(case, f"The watch does not look: nobody knows how {incident.cause} stands")
     rule, labels = rule_of(incident.cause)
-    mine = [one for one in run.ledger.alerts() if one.rule == rule and cause_of(rule, one.labels) == incident.cause]
-    level = mine[0].level if mine else "ok"
+    level = next((one.level for one in run.ledger.alerts() if _is_about(one, incident.cause, run.policy)), "ok")
     sentence = f"{rule} {', '.join(labels.values())}".strip() + f" of incident {incident.id} is {level}"
     return case.passed(level, sentence) if level == "ok" else case.failed(level, sentence)
+
+
+def _is_about(alert: AlertRow, cause: str, policy: Policy) -> bool:
+    """Its own cause, whatever its level; of a silence that stands for several only what is silent."""
+    if cause_of(alert.rule, alert.labels) == cause:
+        return True
+    return alert.level == "unknown" and silence_of(alert.rule, alert.labels, policy) == cause
 
 
 def _looks(run: Run) -> bool:

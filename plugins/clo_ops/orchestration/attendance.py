@@ -1,4 +1,7 @@
-"""A round of the watch: planned runs that never began, and procedures nobody came to, become incidents."""
+"""A round of the watch: planned runs that never began, and procedures nobody came to, become incidents.
+
+A run that people have heard of already, as late or as failed, is not told a second time for what is missing of it.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,22 @@ from typing import TYPE_CHECKING
 
 from clo_ops.escalation.sighting import Sighting
 from clo_ops.findings import Severity
+from clo_ops.orchestration.escalate import failed_cause, late_cause
 from clo_ops.policy.firing import by_the_clock
 from clo_ops.rules.expected import LOOK_BACK, Expected, judge, last_due
 from clo_ops.rules.figures import age, moment
 
 if TYPE_CHECKING:
     from clo_ops.escalation.desk import Desk
+    from clo_ops.ledger import IncidentRow
+    from clo_ops.policy import Policy
 
 FIRST_LOOK = "first look"
 EVERY = timedelta(seconds=30)
+# Airflow tells of a run that is late by itself, a moment after its time.
+AFTER_AIRFLOW = timedelta(seconds=20)
+# A procedure begun so lately is at work: somebody has cleared its task, or the run is late and told as that.
+AT_WORK = timedelta(minutes=30)
 
 
 @dataclass
@@ -32,8 +42,8 @@ class ExpectedRuns:
             return 0
         self._looked = now
         ledger, policy = self.desk.ledger, self.desk.policy
-        due = [one for one in last_due(policy, self._since(now), now) if by_the_clock(one.dag)]
-        recorded = ledger.attendance(now - LOOK_BACK, now) if due else {}
+        due = [one for one in last_due(policy, self._since(now), now - AFTER_AIRFLOW) if by_the_clock(one.dag)]
+        recorded = ledger.attendance(now - LOOK_BACK, now, at_work_since=now - AT_WORK) if due else {}
         return sum(not self._told(one, now) for one in judge(due, recorded, policy))
 
     def _since(self, now: datetime) -> datetime:
@@ -46,12 +56,39 @@ class ExpectedRuns:
     def _told(self, one: Expected, now: datetime) -> bool:
         if one.sound:
             self.desk.clear(one.cause, now, f"the run due at {moment(one.at)} is on record with all its procedures")
-        else:
-            self.desk.detect(_sighting(one, now))
-        return one.sound
+            return True
+        seen = _sighting(one, self.desk.policy, now)
+        if self._is_news(one, seen, now):
+            self.desk.detect(seen)
+        return False
+
+    def _is_news(self, one: Expected, seen: Sighting, now: datetime) -> bool:
+        """Once for each planned run, also where a person closed its incident; again where it has become another."""
+        known = self.desk.ledger.last_incident_of(one.cause)
+        if known is not None and known.last_seen_at > one.done_by:
+            return known.open and known.title != seen.title
+        return not self._told_as_late(one, now) and not (one.started and self._told_as_failed(one))
+
+    def _told_as_late(self, one: Expected, now: datetime) -> bool:
+        late = late_cause(one.dag, "")
+        return any(
+            known.cause.startswith(late) and _since(known, one) for known in self.desk.ledger.open_incidents(now)
+        )
+
+    def _told_as_failed(self, one: Expected) -> bool:
+        """Whoever closed that incident has heard of it as well."""
+        cause = failed_cause(one.dag)
+        known = self.desk.ledger.open_incident_of(cause)
+        if known is None:
+            known = self.desk.ledger.incident_opened_again(cause, one.at)
+        return known is not None and _since(known, one)
 
 
-def _sighting(one: Expected, now: datetime) -> Sighting:
+def _since(known: IncidentRow, one: Expected) -> bool:
+    return known.last_seen_at >= one.at
+
+
+def _sighting(one: Expected, policy: Policy, now: datetime) -> Sighting:
     if not one.started:
         title, seen = f"{one.dag} never began", f"no run of {one.dag} is on record for {moment(one.at)}"
         first = "See whether the DAG is paused, the scheduler runs, and Airflow lists an import error."
@@ -59,13 +96,16 @@ def _sighting(one: Expected, now: datetime) -> Sighting:
         title = f"{one.dag} left out {', '.join(one.missing)}"
         seen = f"the run of {one.dag} for {moment(one.at)} has no finding for {', '.join(one.missing)}"
         first = "Open the run and look at the tasks named: not started, killed, or still at work."
+    entries = [policy.procedures[key] for key in one.missing or one.wanted]
+    stands_for = ", ".join(f"{entry.id} {entry.title}" for entry in entries)
     return Sighting(
         cause=one.cause,
         severity=Severity.P2,
         title=title,
-        procedure=one.missing[0] if one.missing else "IR-10",
+        procedure=entries[0].id if entries else "IR-10",
         at=now,
-        observed=f"{seen}, {age(now - one.done_by)} after its time",
+        observed=f"{seen}, {age(now - one.done_by)} after its time. It stands for: {stands_for}",
         allowed=f"every procedure on record by {moment(one.done_by)}",
+        manual=f"{' / '.join(entries[0].section)} ({entries[0].lines})" if entries else "",
         first_action=first,
     )

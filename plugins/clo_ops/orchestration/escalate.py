@@ -114,13 +114,21 @@ def run_failed(context: Mapping[str, Any]) -> None:
     reason = str(context.get("reason") or "a task is red")
     try:
         with _desk(dag_run.dag_id) as desk:
-            red = red_findings(desk.ledger, dag_run.dag_id, dag_run.run_id)
-            if red and all(one.procedure.startswith(WATCHED) and has_incident(one, desk.policy) for one in red):
-                log.info("every red finding is an alert's, which has its incident already")
-                return
-            _tell(desk, failed(dag_run.dag_id, dag_run.run_id, reason, red))
+            _tell_failed(desk, dag_run.dag_id, dag_run.run_id, reason)
+            # One that ran out of time was late as well, and its summary, which would say that it ended, never came.
+            desk.clear(
+                late_cause(dag_run.dag_id, dag_run.run_id), datetime.now(UTC), "it has failed and is told as that"
+            )
     except CouldNotCheck as away:
         _keep(failed(dag_run.dag_id, dag_run.run_id, reason), away)
+
+
+def _tell_failed(desk: Desk, dag_id: str, run_id: str, reason: str) -> None:
+    red = red_findings(desk.ledger, dag_id, run_id)
+    if red and all(one.procedure.startswith(WATCHED) and has_incident(one, desk.policy) for one in red):
+        log.info("every red finding is an alert's, which has its incident already")
+        return
+    _tell(desk, failed(dag_id, run_id, reason, red))
 
 
 def tell_late(dag_run: Mapping[str, Any], deadline: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
@@ -90,7 +90,7 @@ class PersonOperator(Question):
             mine = of_run(run)
             if mine is None or reached(self.stage, mine, now):
                 return f"{self.stage} already" if mine else NONE_LEFT
-            body = _story(run, mine, AirflowLinks(run.policy).incident(mine.id))
+            body = _story(desk(run.ledger, run.policy).story(mine), mine, AirflowLinks(run.policy).incident(mine.id))
         upsert_hitl_detail(
             ti_id=context["task_instance"].id,
             options=self.options,
@@ -209,12 +209,9 @@ def _choose(at_desk: Desk, one: IncidentRow, option: str, by: str, note: str, no
         at_desk.resolve(one.id, by, f"{option}: {note}" if note else option, now)
 
 
-def _story(run: Run, incident: IncidentRow, link: str) -> str:
+def _story(seen: str, incident: IncidentRow, link: str) -> str:
     """The incident as Markdown; what came from outside is shown as it is written."""
-    seen: Sequence[str] = [
-        one.detail for one in run.ledger.timeline(incident.id) if one.kind == "diagnosed" and one.actor == "clo_ops"
-    ][:1]
-    lines = "\n".join(f"- {_plain(line)}" for text in seen for line in text.splitlines())
+    lines = "\n".join(f"- {_plain(line)}" for line in seen.splitlines())
     due = f"{incident.response_due_at:%Y-%m-%d %H:%M} UTC" if incident.response_due_at else "no set time"
     head = f"**{incident.severity} incident {incident.id}: {_plain(incident.title)}**, to be answered by {due}"
     return f"{head}\n\n{lines}\n\n[The incident's page]({link})"

@@ -11,20 +11,19 @@ import logging
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from clo_ops.escalation.sighting import Sighting
 from clo_ops.findings import Answer, Measurement
 from clo_ops.ledger import AlertRow
+from clo_ops.orchestration.watch_telling import Key, Opened, Teller
 from clo_ops.rules.alerts import Event, Level, State, step
-from clo_ops.rules.figures import figure
 from clo_ops.rules.watching import cause_of
 from clo_ops.rules.windows import Window
 
 if TYPE_CHECKING:
     from clo_ops.escalation.desk import Cycle, Desk
-    from clo_ops.ledger import IncidentRow, Ledger
+    from clo_ops.ledger import Ledger
     from clo_ops.policy import Policy
     from clo_ops.policy.thresholds import Threshold
     from clo_ops.probes.watch import Asked
@@ -32,18 +31,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 # A series counts as silent after this many looks without a sample.
 SILENT_LOOKS = 3
+# Of rules per these policy itself names every series there is.
+ENUMERATED = (("host",), ("host", "mount"), ("endpoint",), ("source",))
+LEFT_OUT = "Policy does not name it any more"
 HEARTBEAT = "watch"
-Labels = tuple[tuple[str, str], ...]
-Key = tuple[str, Labels]
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """An incident this look opened."""
-
-    incident: int
-    cause: str
-    severity: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +92,10 @@ class Watch:
         """An alert's new state and the incident it causes are kept together, or neither is."""
         try:
             with self.ledger.transaction():
+                self._forget_what_policy_left_out(now)
                 events = list(self._judge(answer, silent, self._known(), now))
-                return [one for one in (self._told(key, event, now) for key, event in events) if one is not None]
+                teller = Teller(self.policy, self.desk, self._known())
+                return [one for one in (teller.told(key, event, now) for key, event in events) if one is not None]
         except BaseException:
             self._states = None
             raise
@@ -151,6 +144,24 @@ class Watch:
                     changed.append(_row(key, after, value, now))
         self.ledger.record_alerts(changed)
         self._forget(over, states)
+
+    def _forget_what_policy_left_out(self, now: datetime) -> None:
+        """A host, mount, endpoint, log or rule that is named no more is missed by nobody: its incident is over."""
+        if self._states is not None:
+            return
+        gone = [key for key in self._known() if not self._named(key)]
+        if not gone:
+            return
+        self._forget(gone, self._known())
+        for name, labels in gone:
+            self.desk.clear(cause_of(name, dict(labels)), now, LEFT_OUT)
+        Teller(self.policy, self.desk, self._known()).clear_silences(now, LEFT_OUT)
+
+    def _named(self, key: Key) -> bool:
+        threshold = self.policy.thresholds.get(key[0])
+        if threshold is None or threshold.per not in ENUMERATED:
+            return threshold is not None
+        return key in {_key(key[0], labels) for labels in self._expected(threshold)}
 
     def _forget(self, over: Sequence[Key], states: dict[Key, State]) -> None:
         kept = [(name, dict(labels)) for name, labels in over]
@@ -210,45 +221,6 @@ class Watch:
         elif not threshold.per:
             yield {}
 
-    def _told(self, key: Key, event: Event, now: datetime) -> Opened | None:
-        cause = cause_of(key[0], dict(key[1]))
-        known = self.ledger.open_incident_of(cause)
-        seen = self._sighting(key, event, now)
-        if event.level is Level.OK and event.kind != "flapping":
-            self.desk.clear(cause, now, seen.observed)
-            return None
-        if known is not None and event.kind in {"flapping", "flapping ended", "eased"}:
-            self.desk.update(known.id, "the watch", seen.title, now)
-            return None
-        incident: IncidentRow = self.desk.detect(seen)
-        return Opened(incident.id, cause, incident.severity.value) if known is None else None
-
-    def _sighting(self, key: Key, event: Event, now: datetime) -> Sighting:
-        name, labels = key
-        threshold = self.policy.thresholds[name]
-        # The procedure that is about alerts, where the threshold is also one of a page that looks by itself (BH-01).
-        procedure = min(threshold.procedures, key=lambda one: not one.startswith("AL-"))
-        entry = self.policy.procedures[procedure]
-        subject = ", ".join(value for _, value in labels)
-        said = _in_words(event, threshold)
-        return Sighting(
-            cause=cause_of(name, dict(labels)),
-            severity=self.policy.severities.alert_classes[_alert_class(event, threshold)].severity,
-            title=f"{threshold.title}{f' {subject}' if subject else ''} {_verdict(event)}",
-            procedure=procedure,
-            at=now,
-            observed=said,
-            allowed=_allowed(threshold),
-            manual=f"{' / '.join(entry.section)} ({entry.lines})",
-            first_action=entry.first_action,
-            component=self._component(threshold, dict(labels)),
-        )
-
-    def _component(self, threshold: Threshold, labels: Mapping[str, str]) -> str:
-        """What it is about, as vendors.yaml names it; of a log what writes it."""
-        logs = {one.name: one.component for one in self.policy.alerting.error_logs}
-        return threshold.component or logs.get(labels.get("source", "")) or ""
-
 
 def _fits(one: Measurement, threshold: Threshold) -> bool:
     """A rule per principal is not for the total, nor the other way round."""
@@ -291,39 +263,6 @@ def _answer(asked: Future[Answer], name: str) -> Answer | None:
         return None
 
 
-def _alert_class(event: Event, threshold: Threshold) -> Any:
-    if event.level is Level.UNKNOWN:
-        return threshold.no_data
-    return threshold.critical.alert if event.level is Level.CRITICAL else threshold.warning.alert
-
-
-def _verdict(event: Event) -> str:
-    if event.kind == "flapping":
-        return "is flapping: quiet until it has settled"
-    level = {Level.OK: "is back", Level.WARNING: "is over its warning level", Level.CRITICAL: "is critical"}
-    settled = " and has settled there" if event.kind == "flapping ended" else ""
-    return ("cannot be measured" if event.level is Level.UNKNOWN else level[event.level]) + settled
-
-
-def _in_words(event: Event, threshold: Threshold) -> str:
-    if event.value is None:
-        return f"no data of {threshold.metric}: nobody answered"
-    statistic = "counted" if threshold.statistic == "sum" else threshold.statistic
-    return f"{figure(event.value, threshold.unit)} ({statistic} over {_minutes(threshold.window)})"
-
-
-def _allowed(threshold: Threshold) -> str:
-    low, high = threshold.warning, threshold.critical
-    return (
-        f"at most {figure(low.above, threshold.unit)}, never over {figure(high.above, threshold.unit)}; "
-        f"clear at {figure(low.clear_at, threshold.unit)}"
-    )
-
-
-def _minutes(window: timedelta) -> str:
-    return f"{window.total_seconds() / 60:g} min"
-
-
 def _row(key: Key, state: State, value: float | None, now: datetime) -> AlertRow:
     plain = {name: _plain(part) for name, part in asdict(state).items()}
     return AlertRow(key[0], dict(key[1]), plain, state.level.name.lower(), value, now)
@@ -352,4 +291,5 @@ def _state(plain: Mapping[str, Any]) -> State:
         changed=tuple(datetime.fromisoformat(one) for one in plain.get("changed", ())),
         flapping=bool(plain.get("flapping")),
         told=Level[plain.get("told", "ok").upper()],
+        rising=plain.get("rising"),
     )

@@ -40,7 +40,7 @@ class Watch(Cited):
 
 
 class Flapping(Cited):
-    """``changes`` changes of level within ``within``; over after ``quiet`` without any (rules.alerts.Damping)."""
+    """``changes`` turns of level within ``within``; over after ``quiet`` without any (rules.alerts.Damping)."""
 
     changes: Positive
     within: Duration

@@ -84,9 +84,17 @@ def _endpoints(policy: Policy, reach: Reach, seconds: float) -> Iterator[Asked]:
         target = replace(reach.web(endpoint.connection), connect_timeout=seconds, read_timeout=seconds)
 
         def ask(_: datetime, target: WebTarget = target, endpoint: web.Endpoint = endpoint) -> Answer:
-            return web.endpoints(target, [endpoint], samples=1)
+            return working(web.endpoints(target, [endpoint], samples=1), endpoint)
 
         yield Asked(f"endpoint {endpoint.name}", ("http.client.request.duration",), ask)
+
+
+def working(answer: Answer, endpoint: web.Endpoint) -> Answer:
+    """How quick a reply was counts only where it has the status policy expects: a swift error page is no service."""
+    if answer.value("http.response.status_code") in (None, endpoint.expect_status):
+        return answer
+    kept = tuple(one for one in answer.measurements if not one.name.startswith("http.client.request.duration"))
+    return Answer(kept, answer.unanswered)
 
 
 def _logs(policy: Policy, reach: Reach, seconds: float, positions: Positions) -> Iterator[Asked]:

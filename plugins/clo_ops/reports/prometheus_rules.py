@@ -36,7 +36,7 @@ HEAD = """\
 # Prometheus 2.42 or newer (keep_firing_for). Checked with: promtool check rules prometheus-rules.yml
 #
 # What Prometheus cannot say, and CLO Ops' own watch does:
-# - {changes} changes of level within {within} are flapping: one message when it starts, one after {quiet} of quiet.
+# - {changes} turns of level within {within} are flapping: one message when it starts, one after {quiet} of quiet.
 #   Here each change is an alert of its own; Alertmanager groups them, CLO Ops keeps one incident for each cause.
 # - Silence never ends an alert: here it does after {keep}, and the alert on missing data takes its place.
 # - A look every {look}: here every {every}, and never more often than the targets are scraped.

@@ -2,7 +2,8 @@
 
 Raised strictly above the level, held for the threshold's ``hold_for``; eased at or below its clearing level. Critical
 hides warning: an alert has one level at a time. No data is a level of its own, never "ok". A value that flaps round
-its threshold is said to flap once, when it starts and when it ends, and is silent between.
+its threshold is said to flap once, when it starts and when it ends, and is silent between unless it gets worse than
+anybody was told.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ EventKind = Literal["raised", "eased", "cleared", "no data", "flapping", "flappi
 
 
 class Damping(Protocol):
-    """``changes`` changes of level within ``within`` are flapping; it ends after ``quiet`` without any."""
+    """``changes`` turns within ``within`` are flapping: up, down, up again. It ends after ``quiet`` without one."""
 
     @property
     def changes(self) -> int: ...
@@ -45,7 +46,9 @@ class State:
     """What is remembered of one alert between two looks.
 
     ``over_warning`` and ``over_critical`` say since when the value is over that level, before it is held long enough;
-    ``told`` is the level the world was last told.
+    ``changed`` are the turns: changes of level in another direction than the one before; ``rising`` is the direction
+    of the last change, None before the first. ``told`` is the level the world was last told; of a value that flaps the
+    worst.
     """
 
     level: Level = Level.OK
@@ -55,6 +58,7 @@ class State:
     changed: tuple[datetime, ...] = ()
     flapping: bool = False
     told: Level = Level.OK
+    rising: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +82,15 @@ def step(
     kind = _kind(state, looked)
     if kind is None:
         return looked, None
-    told = state.told if kind == "flapping" else looked.level
+    told = max(state.told, looked.level) if looked.flapping else looked.level
     return replace(looked, told=told), Event(kind, looked.level, now, value)
 
 
 def _kind(before: State, after: State) -> EventKind | None:
     """What the world is told of the difference, if anything."""
-    if after.flapping:
-        return None if before.flapping else "flapping"
-    if before.flapping:
-        return "flapping ended"
-    if after.level is before.told:
+    if after.flapping is not before.flapping:
+        return "flapping" if after.flapping else "flapping ended"
+    if after.level is before.told or (after.flapping and after.level < before.told):
         return None
     if after.level is Level.UNKNOWN:
         return "no data"
@@ -102,12 +104,22 @@ def _looked(state: State, value: float | None, threshold: Threshold, now: dateti
     if value is None:
         # What it was over before, it is taken to be over still: silence never ends an alert.
         return _at(state, Level.UNKNOWN, now)
+    warning, critical = state.over_warning, state.over_critical
     held = replace(
         state,
-        over_warning=_since(state.over_warning, value, threshold.warning, now, state.level >= Level.WARNING),
-        over_critical=_since(state.over_critical, value, threshold.critical, now, state.level is Level.CRITICAL),
+        over_warning=_since(warning, value, threshold.warning, now, _was(state, Level.WARNING, warning, threshold)),
+        over_critical=_since(
+            critical, value, threshold.critical, now, _was(state, Level.CRITICAL, critical, threshold)
+        ),
     )
     return _at(held, _level(held, threshold.hold_for, now), now)
+
+
+def _was(state: State, level: Level, over: datetime | None, threshold: Threshold) -> bool:
+    """Whether it was raised to this level; of one without data, before it fell silent."""
+    if state.level is not Level.UNKNOWN:
+        return state.level >= level
+    return over is not None and state.since is not None and state.since - over >= threshold.hold_for
 
 
 def _since(since: datetime | None, value: float, limit: Limit, now: datetime, raised: bool) -> datetime | None:
@@ -126,7 +138,10 @@ def _level(state: State, hold_for: timedelta, now: datetime) -> Level:
 def _at(state: State, level: Level, now: datetime) -> State:
     if level is state.level:
         return state if state.since else replace(state, since=now)
-    return replace(state, level=level, since=now, changed=(*state.changed, now))
+    # On the way up through warning and down again nothing flaps: only a turn counts.
+    rising = level > state.level
+    turns = state.changed if rising is state.rising else (*state.changed, now)
+    return replace(state, level=level, since=now, changed=turns, rising=rising)
 
 
 def _damped(state: State, damping: Damping, now: datetime) -> State:

@@ -26,7 +26,8 @@ Recorded = Mapping[tuple[str, datetime], Collection[str]]
 class Expected:
     """One planned run whose time to be done has passed, and what is not there of it.
 
-    ``started`` is False where there is no run at all; ``missing`` are procedures without a finding of their own.
+    ``started`` is False where there is no run at all; ``missing`` are procedures without a finding of their own;
+    ``wanted`` are all it stands for.
     """
 
     dag: str
@@ -34,6 +35,7 @@ class Expected:
     done_by: datetime
     started: bool
     missing: tuple[str, ...]
+    wanted: tuple[str, ...] = ()
 
     @property
     def sound(self) -> bool:
@@ -70,7 +72,8 @@ def judge(due: Iterable[Run], recorded: Recorded, policy: Policy) -> Iterator[Ex
         wanted = _wanted(policy, run)
         found = recorded.get((run.dag, run.at))
         missing = tuple(sorted(wanted - set(found or ())))
-        yield Expected(run.dag, run.at, run.done_by, found is not None, missing if found is not None else ())
+        missing = missing if found is not None else ()
+        yield Expected(run.dag, run.at, run.done_by, found is not None, missing, tuple(sorted(wanted)))
 
 
 def _wanted(policy: Policy, run: Run) -> set[str]:

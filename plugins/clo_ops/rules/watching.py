@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 PRIORITY = "AL-08"
 ANSWERED = "answered in time"
+# Stands for a rule in the cause of a host's silence.
+SILENCE = "silence"
+DATABASE = "database_connections"
 LOOK = "Look at the triggerer: the watch runs there, and its log says what it could not do."
 
 
@@ -58,6 +61,30 @@ class Incident(Protocol):
 def cause_of(rule: str, labels: Mapping[str, str]) -> str:
     """An alert's cause: the same for the same rule and series, whatever its level."""
     return f"alert:{rule}:{','.join(f'{label}={labels[label]}' for label in sorted(labels))}"
+
+
+def silence_of(rule: str, labels: Mapping[str, str], policy: Policy) -> str:
+    """The cause of an alert's having no data: for all that is asked of one host the same."""
+    logs = {one.name: one.host for one in policy.alerting.error_logs}
+    host = labels.get("host") or logs.get(labels.get("source", ""))
+    return cause_of(SILENCE, {"host": host}) if host else cause_of(rule, labels)
+
+
+def counted(rule: str, policy: Policy) -> bool:
+    """Whether the rule's figure is counted in the database: when that is silent it has no data either."""
+    known = policy.thresholds.get(rule)
+    return known is not None and known.statistic == "sum"
+
+
+def is_database(rule: str, labels: Mapping[str, str]) -> bool:
+    """The alert whose silence is the database's own."""
+    return rule == DATABASE and labels.get("pool") == "server"
+
+
+def cause_now(alert: Alert, policy: Policy) -> str:
+    """The cause of the incident an alert must have as it was told last."""
+    silent = alert.state.get("told") == "unknown"
+    return silence_of(alert.rule, alert.labels, policy) if silent else cause_of(alert.rule, alert.labels)
 
 
 def judge(
@@ -150,11 +177,20 @@ def judge_priorities(
     silent = _silent(PRIORITY, looked_at, policy, at)
     if silent is not None:
         return [silent]
-    told = {cause_of(one.rule, one.labels): one for one in alerts if one.state.get("told", "ok") != "ok"}
+    told = {cause_now(one, policy) for one in _to_be_told(alerts, policy)}
     open_now = {one.cause: one for one in incidents if one.cause.startswith("alert:")}
     findings = [_has_incident(cause, cause in open_now, policy) for cause in sorted(told)]
     findings += [_answered(one, policy, at) for one in open_now.values()]
     return findings or [_nothing_stands(policy)]
+
+
+def _to_be_told(alerts: Sequence[Alert], policy: Policy) -> Iterator[Alert]:
+    """What stands and is not said by the silence of the database already."""
+    silent = [one for one in alerts if one.state.get("told") == "unknown"]
+    no_database = any(is_database(one.rule, one.labels) for one in silent)
+    for one in alerts:
+        if one.state.get("told", "ok") != "ok" and not (no_database and one in silent and counted(one.rule, policy)):
+            yield one
 
 
 def _has_incident(cause: str, found: bool, policy: Policy) -> Finding:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from clo_ops.escalation.desk import Desk
 from clo_ops.findings import Answer, Finding, Severity, Status
@@ -56,10 +57,74 @@ def test_the_next_run_that_is_whole_is_the_all_clear(rounds: ExpectedRuns, ledge
     assert titles(ledger, LATE + DAY) == []
 
 
+def begun(ledger: Ledger, at: datetime) -> None:
+    """The findings so far are of that time."""
+    with ledger.transaction() as connection:
+        connection.execute(text("UPDATE clo_ops.findings SET recorded_at = :at"), {"at": at})
+
+
 def test_a_procedure_left_out_and_one_killed_are_named(rounds: ExpectedRuns, ledger: Ledger) -> None:
     ran(ledger, MORNING, without=("DM-07",), killed="DM-12")
+    begun(ledger, MORNING)
     assert rounds(LATE) == 1
     assert titles(ledger, LATE) == [f"{DAG} left out DM-07, DM-12"]
+
+
+def test_a_procedure_that_is_at_work_again_is_not_left_out(rounds: ExpectedRuns, ledger: Ledger) -> None:
+    """An operator clears its task long after the run was done."""
+    ran(ledger, MORNING, killed="DM-12")
+    begun(ledger, LATE)
+    assert rounds(LATE + MINUTE) == 0
+    assert titles(ledger, LATE) == []
+    assert rounds(LATE + 31 * MINUTE) == 1
+
+
+@pytest.mark.parametrize("cause", [f"failed:{DAG}", f"late:{DAG}:scheduled__1"])
+def test_a_run_told_as_failed_or_late_is_not_told_again_for_what_is_missing(
+    rounds: ExpectedRuns, ledger: Ledger, cause: str
+) -> None:
+    ran(ledger, MORNING, without=("DM-07",))
+    ledger.open_incident(cause, Severity.P2, "told already", "DM-07", LATE)
+    assert rounds(LATE + MINUTE) == 1
+    assert titles(ledger, LATE) == ["told already"]
+
+
+def test_yesterdays_red_run_does_not_hide_that_todays_never_began(rounds: ExpectedRuns, ledger: Ledger) -> None:
+    ledger.open_incident(f"failed:{DAG}", Severity.P2, "yesterday", "DM-07", MORNING - DAY)
+    rounds(LATE)
+    assert f"{DAG} never began" in titles(ledger, LATE)
+
+
+def test_each_run_missed_is_one_sighting_and_one_that_a_person_closed_stays_closed(
+    rounds: ExpectedRuns, ledger: Ledger
+) -> None:
+    for minute in range(5):
+        rounds(LATE + minute * MINUTE)
+    (incident,) = ledger.open_incidents(LATE + DAY)
+    assert incident.seen_count == 1
+    rounds(LATE + DAY)
+    assert ledger.incident(incident.id).seen_count == 2
+    rounds.desk.resolve(incident.id, "Ana", "switched off on purpose", LATE + DAY + MINUTE)
+    rounds(LATE + DAY + 2 * MINUTE)
+    assert titles(ledger, LATE + DAY) == []
+    rounds(LATE + 2 * DAY)
+    assert titles(ledger, LATE + 2 * DAY) == [f"{DAG} never began"]
+
+
+def test_the_mail_says_what_the_run_stands_for_how_late_it_is_and_what_to_do(
+    rounds: ExpectedRuns, ledger: Ledger
+) -> None:
+    rounds(LATE)
+    (incident,) = ledger.open_incidents(LATE + DAY)
+    (mail,) = [one.message for one in ledger.incident_messages(incident.id) if ":opened:" in one.message.dedup_key]
+    for said in (
+        "1 min after its time",
+        "DM-04 Overnight backup complete",
+        "by 2026-11-23 08:30",
+        "See whether the DAG is paused",
+    ):
+        assert said in mail.text, said
+    assert any("it-manager" in one for one in mail.recipients)
 
 
 def test_nothing_due_before_the_first_look_is_missed(ledger: Ledger) -> None:

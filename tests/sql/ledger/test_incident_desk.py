@@ -16,6 +16,7 @@ from clo_ops.escalation.sighting import NoLinks, Sighting
 from clo_ops.findings import Finding, Severity, Status
 from clo_ops.ledger import Ledger
 from clo_ops.policy import load_policy
+from clo_ops.rules.rota import next_hand_over, on_call
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 POLICY = load_policy()
@@ -191,6 +192,76 @@ def test_a_higher_severity_starts_its_own_clocks_and_tells_who_was_not_told(
     assert {"business-stakeholders", "it-director"} <= who(mails(at + HOUR))
     seen = desk.detect(sighting(at + 2 * HOUR, Severity.P3))
     assert seen.severity is Severity.P1
+
+
+def test_a_graver_sighting_is_told_to_all_who_know_with_what_is_seen_now(
+    desk: Desk, mails: Any, ledger: Ledger, at: datetime
+) -> None:
+    """The primary had the warning at once: nobody must learn from somebody else that it is critical."""
+    warning = {"title": "Disk use of app-1 / is over its warning level", "observed": "81.5 percent over 5 min"}
+    incident = desk.detect(sighting(at, Severity.P3, **warning)).id
+    assert who(mails(at)) == {"system-administrator", "senior-support"}
+    now = at + 5 * MINUTE
+    assert desk.detect(sighting(now, Severity.P2)).response_due_at == now + 30 * MINUTE
+    arrived = mails(now)
+    assert who(arrived) == {"system-administrator", "senior-support", "it-manager", "it-director"}
+    assert len([who for recipients, _ in arrived for who in recipients]) == 4, "each once"
+    for _, mail in arrived:
+        assert "Disk use of app-1 / is critical" in mail["Subject"]
+        assert "92.4 percent" in mail.get_body(("plain",)).get_content()
+    (raised,) = ledger.timeline(incident, ["severity_raised"])
+    assert raised.detail == "P3 raised to P2: Disk use of app-1 / is critical"
+    desk.cycle(now + 30 * MINUTE)
+    assert all("92.4 percent" in mail.get_body(("html",)).get_content() for _, mail in mails(now + 30 * MINUTE))
+
+
+def test_a_severity_a_person_lowered_stays_until_something_graver_is_seen(desk: Desk, mails: Any, at: datetime) -> None:
+    incident = desk.detect(sighting(at, Severity.P2)).id
+    desk.change_severity(incident, Severity.P4, "Ana", "a test system", at + MINUTE)
+    mails(at + MINUTE)
+    assert desk.detect(sighting(at + 2 * MINUTE, Severity.P2)).severity is Severity.P4
+    assert mails(at + 2 * MINUTE) == []
+    assert desk.detect(sighting(at + 3 * MINUTE, Severity.P1)).severity is Severity.P1
+
+
+def test_whoever_is_on_call_when_a_late_rung_is_told_is_told(ledger: Ledger, mails: Any, at: datetime) -> None:
+    """Taken before the hand-over and let go after it: the rung was due in last week's duty."""
+    turns = POLICY.alerting.rota.model_copy(update={"secondary": ("senior_support", "development_lead")})
+    policy = POLICY.model_copy(update={"alerting": POLICY.alerting.model_copy(update={"rota": turns})})
+    over = next_hand_over(at, turns, policy.business_calendar)
+    desk, began = Desk(ledger, policy), over - timedelta(minutes=50)
+    then, now = (on_call("secondary", moment, turns, policy.business_calendar) for moment in (began, over))
+    assert then != now
+    desk.detect(sighting(began, Severity.P2))
+    mails(began)
+    desk.cycle(over)
+    told = who(mails(over))
+    assert now.replace("_", "-") in told
+    assert then.replace("_", "-") not in told
+
+
+def test_who_comes_on_call_is_told_of_what_is_open_once_and_of_all_that_follows(
+    ledger: Ledger, mails: Any, at: datetime
+) -> None:
+    turns = POLICY.alerting.rota.model_copy(update={"primary": ("senior_support", "development_lead")})
+    policy = POLICY.model_copy(update={"alerting": POLICY.alerting.model_copy(update={"rota": turns})})
+    over = next_hand_over(at, turns, policy.business_calendar)
+    incoming = on_call("primary", over, turns, policy.business_calendar).replace("_", "-")
+    desk = Desk(ledger, policy)
+    incident = desk.detect(sighting(over - MINUTE, Severity.P3)).id
+    desk.acknowledge(incident, "Ana", over - MINUTE / 2)
+    mails(over - MINUTE / 2)
+    desk.cycle(over - timedelta(seconds=1))
+    assert mails(over - timedelta(seconds=1)) == []
+    for second in (0, 5):
+        desk.cycle(over + timedelta(seconds=second))
+    ((recipients, mail),) = mails(over + timedelta(seconds=5))
+    assert who([(recipients, mail)]) == {incoming}
+    text = mail.get_body(("plain",)).get_content()
+    assert "Ana has taken it" in text
+    assert "92.4 percent" in text
+    desk.resolve(incident, "Ana", "mended", over + MINUTE)
+    assert incoming in who(mails(over + MINUTE))
 
 
 def test_service_restored_stops_the_ladder_and_the_all_clear_goes_to_everybody_told(

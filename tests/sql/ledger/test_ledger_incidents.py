@@ -39,7 +39,7 @@ def test_severity_is_raised_and_never_eased(ledger: Ledger, at: datetime) -> Non
     assert (better.severity, better.response_due_at) == (Severity.P1, at + 16 * MINUTE)
     events = ledger.incident_events(at, at + timedelta(hours=1))
     assert [event.kind for event in events] == ["opened", "seen", "severity_raised", "seen"]
-    assert events[2].detail == "P2 raised to P1"
+    assert events[2].detail == "P2 raised to P1: Disk is full"
 
 
 def test_from_opening_to_closing_each_step_counts_once(ledger: Ledger, at: datetime) -> None:

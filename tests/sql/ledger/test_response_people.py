@@ -104,7 +104,7 @@ def test_what_came_from_outside_is_no_markup_in_the_question(run: Run, now: date
     desk = Desk(run.ledger, POLICY)
     title = "![x](http://evil.test/y) <b>**bold**"
     one = desk.detect(Sighting("markup", Severity.P2, title, "AL-03", now, "[click](javascript:1)", "90"))
-    told = tasks._story(run, one, "https://airflow.test/clo-ops/incidents/1")
+    told = tasks._story(desk.story(one), one, "https://airflow.test/clo-ops/incidents/1")
     assert "\\!\\[x\\]\\(http://evil.test/y\\) \\<b\\>\\*\\*bold" in told
     assert "](javascript" not in told
 

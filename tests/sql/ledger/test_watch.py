@@ -134,7 +134,7 @@ def test_killed_between_the_alert_and_its_incident_neither_is_kept(
 ) -> None:
     system.failed_logins = 11
     with monkeypatch.context() as patched:
-        patched.setattr(watch.desk, "detect", lambda seen: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(watch.desk, "detect", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             watch.look(at)
     assert ledger.alerts() == []
@@ -150,10 +150,50 @@ def test_silence_is_an_alert_of_its_own_and_hides_nobody_else(
     assert looks[0].silent == ("host app1",)
     assert [causes(look) for look in looks if look.opened] == [
         ["alert:failed_logins:"],
-        ["alert:disk:host=app1,mount=/"],
+        ["alert:silence:host=app1"],
     ]
     titles = [one.title for one in ledger.open_incidents(at + 6 * EVERY)]
     assert "Disk use of a mount app1, / cannot be measured" in titles
+
+
+ALL_OF_A_HOST = POLICY.model_copy(
+    update={"thresholds": {name: POLICY.thresholds[name] for name in ("cpu", "memory", "disk", "log_errors")}}
+)
+
+
+def test_a_host_that_falls_silent_is_one_incident_and_one_message_whatever_is_asked_of_it(
+    ledger: Ledger, at: datetime
+) -> None:
+    up = [True]
+
+    def ask(at: datetime) -> Answer:
+        if not up[0]:
+            return Answer(unanswered=(Unanswered("all", "app1", "ssh", "no route", at),))
+        found = []
+        for rule in ALL_OF_A_HOST.thresholds.values():
+            labels = {label: {"host": "app1", "mount": "/", "source": "api"}[label] for label in rule.per}
+            found.append(Measurement(rule.metric, 1.0, rule.unit, at, labels))
+        return Answer.of([*found, Measurement("log.error.count", 0.0, "count", at, {"source": "worker"})])
+
+    desk = Desk(ledger, ALL_OF_A_HOST)
+    watch = Watch(ALL_OF_A_HOST, [Asked("app1", (), ask)], ledger, desk, lambda now: None)
+    watch.look(at)
+    up[0] = False
+    for number in range(1, 9):
+        watch.look(at + number * EVERY)
+    (incident,) = ledger.open_incidents(at + 9 * EVERY)
+    assert (incident.cause, incident.title) == (
+        "alert:silence:host=app1",
+        "5 figures of host app1 cannot be measured",
+    )
+    (message,) = ledger.incident_messages(incident.id)
+    for title in ("CPU use of a host app1", "Memory use", "Disk use of a mount app1, /", "Error lines of a log api"):
+        assert title in message.message.text
+    up[0] = True
+    watch.look(at + 9 * EVERY)
+    watch.close()
+    assert ledger.open_incidents(at + 10 * EVERY) == []
+    assert len(ledger.incident_messages(incident.id)) == 2
 
 
 def test_one_silent_source_is_one_alert_however_many_series_it_has(watch: Watch, system: System, at: datetime) -> None:
@@ -170,7 +210,7 @@ def test_one_late_answer_is_no_silence_and_neither_is_a_watch_that_has_only_begu
     system.disk = system.failed_logins = None
     assert [causes(watch.look(at + number * EVERY)) for number in range(4)] == [[]] * 4
     assert ledger.alerts() == []
-    assert sorted(causes(watch.look(at + 4 * EVERY))) == ["alert:disk:host=app1,mount=/", "alert:failed_logins:"]
+    assert sorted(causes(watch.look(at + 4 * EVERY))) == ["alert:failed_logins:", "alert:silence:host=app1"]
     system.disk, system.failed_logins = 50, 0
     watch.look(at + 5 * EVERY)
     system.failed_logins = None
@@ -203,10 +243,63 @@ def test_a_flapping_value_makes_one_message_at_its_start_and_one_at_its_end(
         "opened",
         "closed",
         "opened",
-        "updated",
         "closed",
     ]
-    assert "flapping" in next(one.detail for one in events if one.kind == "updated")
+    assert [one.detail for one in events if one.kind == "opened"] == [
+        "Failed logins, the synthetic account's left out is over its warning level",
+        "Failed logins, the synthetic account's left out is flapping: quiet until it has settled",
+    ]
+
+
+def changed(ledger: Ledger, incident: int) -> list[Any]:
+    messages = [one.message for one in ledger.incident_messages(incident)]
+    return [one for one in messages if ":changed:" in one.dedup_key]
+
+
+def test_who_was_told_of_a_warning_hears_that_it_is_critical_with_the_new_number(
+    watch: Watch, system: System, ledger: Ledger, at: datetime
+) -> None:
+    """Also where both levels have the same priority and the incident is the same."""
+    system.failed_logins = 11
+    (opened,) = watch.look(at).opened
+    system.failed_logins = 21
+    assert watch.look(at + EVERY).opened == ()
+    (message,) = changed(ledger, opened.incident)
+    first = ledger.incident_messages(opened.incident)[0].message
+    assert set(message.recipients) == set(first.recipients)
+    assert "is critical" in message.subject
+    assert "21 (counted over 5 min)" in message.text
+    watch.look(at + 2 * EVERY)
+    assert len(changed(ledger, opened.incident)) == 1
+
+
+def test_what_the_watch_says_is_no_update_of_the_person_who_took_it(
+    watch: Watch, system: System, ledger: Ledger, at: datetime
+) -> None:
+    system.failed_logins = 21
+    (opened,) = watch.look(at).opened
+    due = watch.desk.acknowledge(opened.incident, "Ana", at).update_due_at
+    system.failed_logins = 15
+    watch.look(at + EVERY)
+    incident = ledger.incident(opened.incident)
+    assert [one.kind for one in ledger.timeline(incident.id)][-1] == "updated"
+    assert incident.update_due_at == due
+
+
+def test_what_policy_does_not_name_any_more_is_missed_by_nobody(
+    watch: Watch, system: System, ledger: Ledger, at: datetime
+) -> None:
+    system.disk = 91
+    for number in range(61):
+        watch.look(at + number * EVERY)
+    assert len(ledger.open_incidents(at + 61 * EVERY)) == 1
+    fewer = QUICK.model_copy(update={"hosts": tuple(one for one in POLICY.hosts if one.name != "app1")})
+    second = Watch(fewer, system.questions[1:], ledger, Desk(ledger, fewer), lambda now: None)
+    looks = [second.look(at + number * EVERY) for number in range(61, 70)]
+    second.close()
+    assert [causes(look) for look in looks if look.opened] == []
+    assert ledger.open_incidents(at + 70 * EVERY) == []
+    assert {row.rule for row in ledger.alerts()} == {"failed_logins"}
 
 
 def test_names_from_outside_are_kept_only_while_there_is_something_to_remember(

@@ -105,13 +105,13 @@ def test_a_missing_log_is_an_alert_of_its_own_and_hides_no_burst_of_the_other(be
     (bench.logs / "worker.jsonl").unlink()
     bench.write("api", 60)
     assert bench.look() == ["alert:log_errors:source=api"]
-    assert bench.look(5) == ["alert:log_errors:source=worker"]
+    assert bench.look(5) == ["alert:silence:host=app1"]
     assert {one.subject: one.status for one in bench.judged()} == {"api": Status.FAIL, "worker": Status.UNKNOWN}
 
 
 def test_a_log_that_was_never_there_is_not_green(bench: Bench) -> None:
     (bench.logs / "worker.jsonl").unlink()
-    assert bench.look(6) == ["alert:log_errors:source=worker"]
+    assert bench.look(6) == ["alert:silence:host=app1"]
     assert bench.status() is Status.UNKNOWN
 
 

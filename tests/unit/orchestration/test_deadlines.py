@@ -93,6 +93,12 @@ class Desk:
     policy = load_policy()
     ledger = None
 
+    def __init__(self):
+        self.cleared = []
+
+    def clear(self, cause, at, reason):
+        self.cleared.append(cause)
+
 
 @pytest.mark.parametrize(
     ("names", "told"),
@@ -110,9 +116,11 @@ def test_a_red_page_is_told_unless_every_finding_is_an_alerts_own(monkeypatch, n
     class Ended:
         dag_id, run_id = "business_hours_monitoring", "scheduled__1"
 
+    at_desk = Desk()
+
     @contextmanager
     def desk(dag_id):
-        yield Desk()
+        yield at_desk
 
     red = [Finding(one, name, Status.FAIL, "x", "y", "z", "", Severity.P2, "look") for one, name in names.items()]
     said = []
@@ -121,3 +129,4 @@ def test_a_red_page_is_told_unless_every_finding_is_an_alerts_own(monkeypatch, n
     monkeypatch.setattr(escalate, "_tell", lambda _, seen: said.append(seen.cause))
     escalate.run_failed({"dag_run": Ended})
     assert bool(said) is told
+    assert at_desk.cleared == ["late:business_hours_monitoring:scheduled__1"], "it is late no longer"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -13,7 +12,7 @@ from clo_ops.policy import load_policy
 from clo_ops.rules.alerts import Level, State, step
 
 START = datetime(2026, 11, 23, 8, tzinfo=UTC)
-DAMPING = SimpleNamespace(changes=4, within=timedelta(minutes=30), quiet=timedelta(minutes=15))
+DAMPING = load_policy().alerting.flapping
 SECOND = timedelta(seconds=1)
 THRESHOLDS = load_policy().thresholds
 LEVELS = [
@@ -23,6 +22,8 @@ LEVELS = [
     ("response_time", 500, 1000),
     ("failed_calculations", 5, 10),
     ("failed_logins", 10, 20),
+    ("failed_logins_of_one", 5, 10),
+    ("log_errors", 10, 50),
     ("database_connections", 75, 90),
 ]
 
@@ -103,8 +104,7 @@ def test_flapping_is_told_at_its_start_and_at_its_end_and_nothing_between():
     assert told == [
         (0, "raised", Level.WARNING),
         (5, "cleared", Level.OK),
-        (10, "raised", Level.WARNING),
-        (15, "flapping", Level.OK),
+        (10, "flapping", Level.WARNING),
         (110, "flapping ended", Level.OK),
     ]
     assert not state.flapping
@@ -112,12 +112,48 @@ def test_flapping_is_told_at_its_start_and_at_its_end_and_nothing_between():
 
 def test_flapping_that_ends_high_says_where_it_rests():
     told, _ = look("failed_calculations", [*[6, 0] * 3, *[6] * 6])
-    assert told[-2:] == [(15, "flapping", Level.OK), (45, "flapping ended", Level.WARNING)]
+    assert told[-2:] == [(10, "flapping", Level.WARNING), (45, "flapping ended", Level.WARNING)]
 
 
-def test_three_changes_are_no_flapping():
-    told, _ = look("failed_calculations", [6, 0, 6, 6, 6, 6, 6, 6, 6])
-    assert [kind for _, kind, _ in told] == ["raised", "cleared", "raised"]
+def test_up_and_down_again_is_no_flapping_whatever_levels_are_on_the_way():
+    assert [kind for _, kind, _ in look("failed_calculations", [6, 11, 8, 4])[0]] == [
+        "raised",
+        "raised",
+        "eased",
+        "cleared",
+    ]
+
+
+def test_two_alerts_further_apart_than_flapping_are_two_alerts():
+    apart = DAMPING.within
+    assert [kind for _, kind, _ in look("failed_calculations", [6, 0, 6], every=apart / 2)[0]][-1] == "raised"
+    assert [kind for _, kind, _ in look("failed_calculations", [6, 0, 6], every=apart / 2 - SECOND)[0]][
+        -1
+    ] == "flapping"
+
+
+def test_flapping_hides_nothing_that_is_worse_than_what_was_told():
+    told, _ = look("failed_calculations", [6, 0, 6, 11, 6, 11, None, 0])
+    assert told[2:] == [
+        (10, "flapping", Level.WARNING),
+        (15, "raised", Level.CRITICAL),
+        (30, "no data", Level.UNKNOWN),
+    ]
+
+
+def test_what_was_not_held_before_no_data_is_not_held_by_it():
+    told, _ = look("disk", [70, 91, None, 89, 89, 89], every=timedelta(minutes=4))
+    assert told == [(8, "no data", Level.UNKNOWN), (12, "raised", Level.WARNING)]
+
+
+def test_after_no_data_it_stays_critical_until_the_clearing_level():
+    told, _ = look("disk", [91, 91, None, 89, 89, 88])
+    assert told == [
+        (5, "raised", Level.CRITICAL),
+        (10, "no data", Level.UNKNOWN),
+        (15, "raised", Level.CRITICAL),
+        (25, "eased", Level.WARNING),
+    ]
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(0, 200)), max_size=60))

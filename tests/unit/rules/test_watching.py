@@ -88,6 +88,22 @@ def test_an_alert_that_was_told_has_its_incident():
     assert "nobody is being told" in findings[0].message
 
 
+@pytest.mark.parametrize(
+    ("cause", "expected"), [("alert:silence:host=app1", Status.PASS), ("alert:disk:host=app1,mount=/", Status.FAIL)]
+)
+def test_a_silent_hosts_alerts_have_the_incident_of_its_silence(cause, expected):
+    silent = [alert("disk", "unknown", **DISK), alert("log_errors", "unknown", source="api")]
+    assert worst(priorities(silent, [incident(cause, acknowledged=AT)])) is expected
+
+
+def test_what_is_counted_in_a_silent_database_needs_no_incident_of_its_own_until_that_is_back():
+    counts = alert("failed_logins", "unknown")
+    dead, back = (alert("database_connections", level, pool="server") for level in ("unknown", "ok"))
+    outage = incident("alert:database_connections:pool=server", acknowledged=AT)
+    assert worst(priorities([counts, dead], [outage])) is Status.PASS
+    assert worst(priorities([counts, back], [])) is Status.FAIL
+
+
 @pytest.mark.parametrize(("after", "expected"), [(0 * SECOND, Status.WARN), (SECOND, Status.FAIL)])
 def test_an_answer_is_late_strictly_after_its_time(after, expected):
     assert worst(priorities([alert("disk", "critical", 91.0, **DISK)], [incident()], at=AT + after)) is expected
