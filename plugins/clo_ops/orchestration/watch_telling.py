@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from clo_ops.escalation.sighting import Sighting
 from clo_ops.rules.alerts import Event, Level, State
 from clo_ops.rules.figures import figure
-from clo_ops.rules.watching import SILENCE, cause_of, counted, is_database, silence_of
+from clo_ops.rules.watching import DATABASE, SILENCE, cause_of, counted, is_database, silence_of
 
 if TYPE_CHECKING:
     from clo_ops.escalation.desk import Desk
@@ -68,13 +68,13 @@ class Teller:
     def clear_silences(self, now: datetime, reason: str) -> None:
         """The end of every silence of a host of which no series is left that is silent."""
         for one in self.desk.ledger.open_incidents(now):
-            if one.cause.startswith(f"alert:{SILENCE}:") and not self._silent(one.cause):
+            if _of_a_host(one.cause) and not self._silent(one.cause):
                 self.desk.clear(one.cause, now, reason)
 
     def _answers_again(self, key: Key, now: datetime) -> None:
-        """The end of a silence that stood for several series, once none of them is silent."""
+        """The end of a host's silence, once none of its series is silent."""
         silence = self._silence(key)
-        if silence != cause_of(key[0], dict(key[1])) and not self._silent(silence):
+        if _of_a_host(silence) and not self._silent(silence):
             self.desk.clear(silence, now, "All of it is measured again")
 
     def _no_database(self) -> bool:
@@ -111,16 +111,17 @@ class Teller:
 
     def _as_silence(self, seen: Sighting, key: Key, event: Event) -> Sighting:
         silence = self._silence(key)
-        if silence == seen.cause:
+        if silence == seen.cause and key[0] != DATABASE:
             return seen
-        every, host = self._silent(silence), silence.rpartition("=")[2]
+        every = self._silent(silence)
+        whose = f"host {silence.rpartition('=')[2]}" if _of_a_host(silence) else "the database"
         if len(every) < 2:
             return replace(seen, cause=silence)
         verdict = FLAPS.replace("is", "are", 1) if event.kind == "flapping" else "cannot be measured"
         return replace(
             seen,
             cause=silence,
-            title=f"{len(every)} figures of host {host} {verdict}",
+            title=f"{len(every)} figures of {whose} {verdict}",
             observed=f"no data of: {'; '.join(map(self._title, every))}",
             allowed="an answer to every look",
         )
@@ -132,6 +133,10 @@ class Teller:
         """What it is about, as vendors.yaml names it; of a log what writes it."""
         logs = {one.name: one.component for one in self.policy.alerting.error_logs}
         return threshold.component or logs.get(labels.get("source", "")) or ""
+
+
+def _of_a_host(cause: str) -> bool:
+    return cause.startswith(f"alert:{SILENCE}:")
 
 
 def _alert_class(event: Event, threshold: Threshold) -> Any:

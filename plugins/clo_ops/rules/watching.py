@@ -22,7 +22,7 @@ PRIORITY = "AL-08"
 ANSWERED = "answered in time"
 # Stands for a rule in the cause of a host's silence.
 SILENCE = "silence"
-DATABASE = "database_connections"
+DATABASE, SERVER = "database_connections", {"pool": "server"}
 LOOK = "Look at the triggerer: the watch runs there, and its log says what it could not do."
 
 
@@ -64,7 +64,9 @@ def cause_of(rule: str, labels: Mapping[str, str]) -> str:
 
 
 def silence_of(rule: str, labels: Mapping[str, str], policy: Policy) -> str:
-    """The cause of an alert's having no data: for all that is asked of one host the same."""
+    """The cause of an alert's having no data: for all that is asked of one host the same, and for all pools."""
+    if rule == DATABASE:
+        return cause_of(DATABASE, SERVER)
     logs = {one.name: one.host for one in policy.alerting.error_logs}
     host = labels.get("host") or logs.get(labels.get("source", ""))
     return cause_of(SILENCE, {"host": host}) if host else cause_of(rule, labels)
@@ -78,7 +80,7 @@ def counted(rule: str, policy: Policy) -> bool:
 
 def is_database(rule: str, labels: Mapping[str, str]) -> bool:
     """The alert whose silence is the database's own."""
-    return rule == DATABASE and labels.get("pool") == "server"
+    return rule == DATABASE and dict(labels) == SERVER
 
 
 def cause_now(alert: Alert, policy: Policy) -> str:
