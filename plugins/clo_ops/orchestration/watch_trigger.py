@@ -45,8 +45,9 @@ class Standing:
             return None
 
     def unattended(self, now: datetime) -> list[IncidentRow]:
-        """The open incidents no run works on, whoever opened them. One that still has none is told of again later: its
-        event was lost, or its run was killed before it took it up.
+        """The open incidents no run works on, whoever opened them. One that still has none is told of again, each time
+        after twice the time: its event was lost, or its run was killed before it took it up. Airflow 3.3 loses an event
+        that comes while its scheduler has not yet made a run of the one before.
         """
         try:
             ledger = self._watch.ledger if self._watch else None
@@ -54,8 +55,12 @@ class Standing:
         except Exception:
             log.exception("the watch cannot see which incidents are open")
             return []
-        patience = load_policy().alerting.watch.silent_for
-        told = {number: at for number, at in self._announced.items() if number in waiting and now - at < patience}
+        patience = load_policy().alerting.watch.announce_again
+        told = {
+            number: at
+            for number, at in self._announced.items()
+            if number in waiting and now - at < max(patience, at - waiting[number].opened_at)
+        }
         found = [one for number, one in waiting.items() if number not in told]
         self._announced = told | {one.id: now for one in found}
         return found

@@ -24,11 +24,15 @@ WEEKLY_FORM = 'a weekday and a time, such as "Mon 09:00"'
 
 
 class Watch(Cited):
-    """One look ``every`` so often; a probe silent for ``answer_within`` has no data in that look."""
+    """One look ``every`` so often; a probe silent for ``answer_within`` has no data in that look.
+
+    An incident no run took up is announced to Airflow again after ``announce_again``, then after twice that, and so on.
+    """
 
     every: Duration
     answer_within: Duration
     silent_for: Duration
+    announce_again: Duration
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -36,6 +40,8 @@ class Watch(Cited):
             raise refuse(self.answer_within, f"above 0 and below every ({self.every})", key="answer_within")
         if self.silent_for < 3 * self.every:
             raise refuse(self.silent_for, f"at least three looks ({3 * self.every})", key="silent_for")
+        if self.announce_again < 3 * self.every:
+            raise refuse(self.announce_again, f"at least three looks ({3 * self.every})", key="announce_again")
         return self
 
 

@@ -269,9 +269,13 @@ def test_the_watch_announces_each_incident_without_a_run_once(ledger: Ledger, se
     assert standing.unattended(now) == [], "before its first look it has no ledger"
     standing._watch = SimpleNamespace(ledger=ledger)  # type: ignore[assignment]
     assert [one.id for one in standing.unattended(now)] == [late], "the other one has its run"
-    again = now + POLICY.alerting.watch.silent_for
+    patience, opened = POLICY.alerting.watch.announce_again, ledger.incident(late).opened_at
+    again = now + patience
     assert standing.unattended(again - timedelta(seconds=1)) == []
     assert [one.id for one in standing.unattended(again)] == [late], "its event was lost"
+    third = again + (again - opened)
+    assert standing.unattended(third - timedelta(seconds=1)) == [], "each time after twice the time"
+    assert [one.id for one in standing.unattended(third)] == [late]
 
 
 def test_a_red_run_of_this_dag_is_told_and_starts_no_further_run(ledger: Ledger, see: Any) -> None:
