@@ -2,12 +2,17 @@
 
 A throw-away PostgreSQL (durable) with 20 million audit rows (`--rows`), the oldest in a true chain for retention
 (`--chained`), the others with hashes that are none. Writers add audit rows at a fixed rate; their latencies count from
-when a transaction was due, so that one that had to wait is not forgotten. Beside them, in turns: nothing; ours
-(VACUUM (ANALYZE) and ANALYZE, REINDEX CONCURRENTLY of every audit index, retention: archive, verify, delete); nothing;
-the manual's (ANALYZE, REINDEX of the same indexes, one DELETE). A process of its own looks a hundred times a second who
-waits for whose lock. Aims: p99 of ours within 1.25 of undisturbed, and no writer blocked longer than 100 ms by a lock
-of ours. Our own thread is niced: a worker is another machine. `--rounds` repeats the first parts; the manual's come
-once, last. Everything is made below `--scratch` and removed.
+when a transaction was due, so that one that had to wait is not forgotten. Beside them, in turns: nothing; ours, as on a
+Monday (VACUUM (ANALYZE) and ANALYZE again and again for `--statistics-for`; the indexes looked at and those rebuilt
+that a rebuild would win something of; retention: archive, verify, delete); nothing; every audit index rebuilt by
+REINDEX CONCURRENTLY whether it needs it or not; nothing; the manual's (ANALYZE, REINDEX of every audit index, one
+DELETE). A process of its own looks a hundred times a second who waits for whose lock.
+
+Aims, of ours on a Monday: p99 within 1.25 of undisturbed, no writer blocked longer than 100 ms by a lock of ours.
+What a rebuild of every index costs is told beside. A worker, its ledger and the archive are other machines: here our
+thread gets a processor only where nobody else wants one (SCHED_IDLE), the ledger waits for no disk, and the archive is
+in memory (`--elsewhere`).
+`--rounds` repeats the first parts; the manual's come once, last. Everything is removed at the end.
 """
 
 from __future__ import annotations
@@ -46,6 +51,7 @@ from clo_ops.findings import CheckFailed  # noqa: E402
 from clo_ops.ledger import Ledger  # noqa: E402
 from clo_ops.policy import load_policy  # noqa: E402
 from clo_ops.policy.period import Period  # noqa: E402
+from clo_ops.policy.upkeep import Indexes  # noqa: E402
 from clo_ops.probes import upkeep_indexes, upkeep_tables  # noqa: E402
 from clo_ops.probes.targets import BackupRepository, PostgresTarget  # noqa: E402
 from clo_ops.rules.rebuilds import Choice, Known, choose  # noqa: E402
@@ -95,7 +101,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=60, help="of each undisturbed part (default 60)")
     parser.add_argument("--rounds", type=int, default=1, help="of undisturbed, ours, undisturbed (default 1)")
     parser.add_argument("--archive-for", type=float, default=300, help="seconds retention may go on (default 300)")
+    parser.add_argument("--statistics-for", type=float, default=60, help="seconds of statistics (default 60)")
+    parser.add_argument("--elsewhere", type=Path, default=Path("/dev/shm"), help="where the archive is (/dev/shm)")  # noqa: S108
     parser.add_argument("--without-retention", action="store_true", help="leave retention and the DELETE out")
+    parser.add_argument("--without-rebuilds", action="store_true", help="leave out every index and the manual's")
     return parser.parse_args()
 
 
@@ -121,18 +130,23 @@ def audit_rows(count: int, start: datetime, step: timedelta) -> Iterator[str]:
 def build(cluster: Cluster, asked: argparse.Namespace) -> None:
     for role in ROLES:
         cluster.create_user(role, secrets.token_urlsafe(12))
-    cluster.create_user("clo_ops")
     cluster.create_database("clo", owner="clo_app")
-    cluster.create_database("ledger", owner="clo_ops")
     prepare(cluster.url("clo"), {role: cluster.password(role) for role in ROLES})
     with cluster.connect("clo", "clo_app") as connection:
         for name in ("schema", "audit", "grants"):
             run_file(connection, name)
-    with Ledger(cluster.url("ledger", "clo_ops")) as ledger:
-        ledger.migrate()
     with cluster.connect("clo") as connection:
         print("filling", flush=True)
         fill(connection, cluster.url("clo"), asked.rows, min(asked.chained, asked.rows))
+
+
+def ledger_in(ops: Cluster) -> str:
+    ops.create_user("clo_ops")
+    ops.create_database("ledger", owner="clo_ops")
+    url = ops.url("ledger", "clo_ops")
+    with Ledger(url) as ledger:
+        ledger.migrate()
+    return url
 
 
 SESSIONS = 3
@@ -264,14 +278,22 @@ def target(cluster: Cluster, user: str) -> PostgresTarget:
     )
 
 
-def good(step: Step, effect: Effect, part: Part) -> None:
+def good(step: Step, effect: Effect, part: Part, *, quiet: bool = False) -> None:
     part.told.append(f"{step.key}: {effect.outcome.value} in {effect.seconds:.1f} s ({effect.reason})")
-    print(f"    {part.told[-1]}", flush=True)
+    if not quiet:
+        print(f"    {part.told[-1]}", flush=True)
     if effect.outcome is not Outcome.APPLIED:
         raise SystemExit(f"{step.key} was not applied: {effect.reason}")
 
 
-def our_statistics(cluster: Cluster, part: Part) -> None:
+def our_statistics(cluster: Cluster, part: Part, seconds: float) -> None:
+    """Once takes a second or two, in which hardly anybody writes: again and again, for a p99 that says something."""
+    ended = time.time() + seconds
+    while time.time() < ended:
+        statistics_once(cluster, part, quiet=bool(part.told))
+
+
+def statistics_once(cluster: Cluster, part: Part, *, quiet: bool) -> None:
     reader, keeper = target(cluster, "clo_ops_reader"), target(cluster, "clo_ops_maintainer")
     snapshot, _ = upkeep_tables.tables(reader, maintainer=keeper.user)
     found = snapshot.tables if snapshot else ()
@@ -279,31 +301,40 @@ def our_statistics(cluster: Cluster, part: Part) -> None:
     care = TableCare(keeper, POLICY.maintenance.statistics, "benchmark")
     for plan in (care.vacuums(Work((), tuple(due), ())), care.analyses(Work(tuple(due), (), ()))):
         for step in plan.steps:
-            good(step, care.act(step), part)
+            good(step, care.act(step), part, quiet=quiet)
 
 
-def our_indexes(cluster: Cluster, part: Part, at_most: tuple[str, ...] = INDEXES) -> None:
+def our_indexes(cluster: Cluster, part: Part) -> None:
+    """As the page does it: each read whole for its bloat, and rebuilt where that wins something."""
+    rebuild(cluster, part, POLICY.maintenance.indexes, INDEXES, read=True)
+
+
+def every_index(cluster: Cluster, part: Part, at_most: tuple[str, ...] = INDEXES) -> None:
     """Every audit index, bloated or not: what a rebuild costs is what is measured."""
-    reader, keeper = target(cluster, "clo_ops_reader"), target(cluster, "clo_ops_maintainer")
     given = POLICY.maintenance.indexes
-    terms = given.model_copy(update={"bloat": given.bloat.model_copy(update={"share": -1.0, "minimum_size": 0})})
+    bloat = given.bloat.model_copy(update={"share": -1.0, "minimum_size": 0})
+    rebuild(cluster, part, given.model_copy(update={"bloat": bloat, "at_most": 1000}), at_most, read=False)
+
+
+def rebuild(cluster: Cluster, part: Part, terms: Indexes, at_most: tuple[str, ...], *, read: bool) -> None:
+    reader, keeper = target(cluster, "clo_ops_reader"), target(cluster, "clo_ops_maintainer")
     known = Known(datetime.now(UTC), {})
-    snapshot, _ = upkeep_indexes.indexes(reader, terms.bloat, maintainer=keeper.user, read=False)
+    snapshot, _ = upkeep_indexes.indexes(reader, terms.bloat, maintainer=keeper.user, read=read)
     if snapshot is None:
         raise SystemExit("nobody could look at the indexes")
-    many = terms.model_copy(update={"at_most": 1000})
-    chosen = tuple(one for one in choose(snapshot, many, known).rebuild if one.index.name in at_most)
+    chosen = tuple(one for one in choose(snapshot, terms, known).rebuild if one.index.name in at_most)
+    print(f"    {len(chosen)} of {len(INDEXES)} indexes to rebuild", flush=True)
     care = IndexCare(reader, keeper, terms, "benchmark", known, tuple)
     for step in care.plan(snapshot, Choice(chosen, ())).steps:
         good(step, care.act(step), part)
 
 
-def our_retention(cluster: Cluster, part: Part, archive: Path, seconds: float) -> None:
+def our_retention(cluster: Cluster, ledger_url: str, part: Part, archive: Path, seconds: float) -> None:
     """As many periods as the time allows; each is archived, read back and deleted."""
     from clo_ops.actions.retention.audit import AuditRetention
 
     terms = POLICY.retention.archive.model_copy(update={"stop_above": 100.0})
-    with Ledger(cluster.url("ledger", "clo_ops"), client_name="clo_ops/benchmark") as ledger:
+    with Ledger(ledger_url, client_name="clo_ops/benchmark") as ledger:
         keeper = AuditRetention(
             target(cluster, "clo_ops_retention"),
             BackupRepository(archive.absolute().as_uri()),
@@ -350,16 +381,16 @@ def manuals(cluster: Cluster, part: Part, *, delete: bool) -> None:
 
 
 def beside(work: Callable[[Part], object], part: Part) -> None:
-    """In a niced thread: the writers' processes, which the main thread starts, are not."""
+    """In a thread that yields to everybody: the writers' processes, which the main thread starts, do not."""
 
-    def low() -> None:
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+    def yielding() -> None:
+        os.sched_setscheduler(threading.get_native_id(), os.SCHED_IDLE, os.sched_param(0))
 
-    with ThreadPoolExecutor(1, initializer=low) as pool:
+    with ThreadPoolExecutor(1, initializer=yielding) as pool:
         pool.submit(work, part).result()
 
 
-def run(cluster: Cluster, asked: argparse.Namespace, archive: Path) -> list[Part]:
+def run(cluster: Cluster, ledger_url: str, asked: argparse.Namespace, archive: Path) -> list[Part]:
     parts: list[Part] = []
 
     def part(name: str, work: Callable[[Part], object]) -> None:
@@ -369,15 +400,21 @@ def run(cluster: Cluster, asked: argparse.Namespace, archive: Path) -> list[Part
         parts.append(one)
         print(line(one, undisturbed(parts)), flush=True)
 
+    def nothing() -> None:
+        part("undisturbed", lambda _: time.sleep(asked.seconds))
+
     for _ in range(asked.rounds):
-        part("undisturbed", lambda _: time.sleep(asked.seconds))
-        part("ours, statistics", lambda one: our_statistics(cluster, one))
+        nothing()
+        part("ours, statistics", lambda one: our_statistics(cluster, one, asked.statistics_for))
         part("ours, indexes", lambda one: our_indexes(cluster, one))
-        part("undisturbed", lambda _: time.sleep(asked.seconds))
+        nothing()
     if not asked.without_retention:
-        part("ours, retention", lambda one: our_retention(cluster, one, archive, asked.archive_for))
-        part("undisturbed", lambda _: time.sleep(asked.seconds))
-    part("manual's", lambda one: manuals(cluster, one, delete=not asked.without_retention))
+        part("ours, retention", lambda one: our_retention(cluster, ledger_url, one, archive, asked.archive_for))
+        nothing()
+    if not asked.without_rebuilds:
+        part("every index rebuilt", lambda one: every_index(cluster, one))
+        nothing()
+        part("manual's", lambda one: manuals(cluster, one, delete=not asked.without_retention))
     return parts
 
 
@@ -392,7 +429,7 @@ def undisturbed(parts: list[Part]) -> Part:
 def line(one: Part, plain: Part) -> str:
     p50, p99, most = one.at(0.5), one.at(0.99), max(one.latencies, default=float("nan"))
     return (
-        f"{one.name:18} {one.seconds:6.0f} s {len(one.latencies):7} writes  p50 {p50:8.2f} ms  p99 {p99:9.2f} ms "
+        f"{one.name:19} {one.seconds:6.0f} s {len(one.latencies):7} writes  p50 {p50:8.2f} ms  p99 {p99:9.2f} ms "
         f"(x {p99 / plain.at(0.99):6.2f})  max {most:9.1f} ms  longest behind a lock {one.longest_wait:9.1f} ms"
     )
 
@@ -404,7 +441,7 @@ def tell(parts: list[Part]) -> None:
         together.latencies += one.latencies
         together.seconds += one.seconds
         together.waited = {"": max(together.longest_wait, one.longest_wait)}
-    ours = Part("ours, all", waited={"": 0.0})
+    ours = Part("ours, a Monday", waited={"": 0.0})
     for name, one in named.items():
         if name.startswith("ours"):
             ours.latencies += one.latencies
@@ -422,18 +459,21 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended from outside, it takes down what it started
     signal.signal(signal.SIGINT, signal.default_int_handler)
     asked.scratch.mkdir(parents=True, exist_ok=True)
-    archive = Path(tempfile.mkdtemp(prefix="archive-", dir=asked.scratch))
+    elsewhere = Path(tempfile.mkdtemp(prefix="clo-ops-", dir=asked.elsewhere))
     folder = Path(tempfile.mkdtemp(prefix="maintenance-", dir=asked.scratch))
     try:
-        with Cluster(folder / "cluster", durable=True, settings=SETTINGS) as cluster:
-            begun = time.time()
+        with (
+            Cluster(elsewhere / "ledger") as ops,
+            Cluster(folder / "cluster", durable=True, settings=SETTINGS) as cluster,
+        ):
+            begun, ledger_url = time.time(), ledger_in(ops)
             build(cluster, asked)
             print(
                 f"{asked.rows:,} audit rows in {time.time() - begun:.0f} s; load {os.getloadavg()[0]:.1f}", flush=True
             )
-            tell(run(cluster, asked, archive))
+            tell(run(cluster, ledger_url, asked, elsewhere / "archive"))
     finally:
-        shutil.rmtree(archive, ignore_errors=True)
+        shutil.rmtree(elsewhere, ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
 
 

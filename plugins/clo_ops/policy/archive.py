@@ -53,14 +53,16 @@ class Archive(Cited):
     """Section ``archive`` of retention.yaml. Where the archive is says the Airflow connection ``clo_archive``.
 
     One file holds one ``period``, never more than ``rows_per_file``. Rows are deleted ``rows_per_batch`` at a time,
-    each batch a transaction of its own that waits ``lock_wait`` at most, with ``pause`` between them. A run that
-    would take more than ``stop_above`` of the table does nothing: a wrong clock looks like that. A file leaves the
-    archive after its 7 years when ``approvers`` different people agreed.
+    each batch a transaction of its own that waits ``lock_wait`` at most, with ``pause`` between them; while others
+    write as well they are read and deleted ``rows_beside_writers`` at a time. A run that would take more than
+    ``stop_above`` of the table does nothing: a wrong clock looks like that. A file leaves the archive after its 7 years
+    when ``approvers`` different people agreed.
     """
 
     period: PeriodUnit
     rows_per_file: Positive
     rows_per_batch: Positive
+    rows_beside_writers: Positive
     pause: Duration
     lock_wait: Duration
     statement_wait: Duration
@@ -70,6 +72,9 @@ class Archive(Cited):
     holds: tuple[AuditHold, ...] = ()
 
     @model_validator(mode="after")
-    def _named_once(self) -> Self:
+    def _sound(self) -> Self:
         unique([one.name for one in self.holds], "holds")
+        if self.rows_beside_writers > self.rows_per_batch:
+            allowed = f"at most rows_per_batch ({self.rows_per_batch})"
+            raise refuse(self.rows_beside_writers, allowed, key="rows_beside_writers")
         return self

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from clo_ops.findings import ConfigurationError
 from clo_ops.probes.audit_copy import blocks
@@ -92,14 +92,24 @@ def copied(connection: Connection, name: str, values: Mapping[str, Any]) -> Iter
         yield parsed(block)
 
 
-def live(connection: Connection, *, after: int = LOWEST, last: int = FURTHEST) -> Iterator[pa.Table]:
+class Pacing(Protocol):
+    """How many rows to take at once, and a rest between."""
+
+    def rows(self, alone: int) -> int: ...
+
+    def rest(self, connection: Connection) -> None: ...
+
+
+def live(
+    connection: Connection, *, after: int = LOWEST, last: int = FURTHEST, pace: Pacing | None = None
+) -> Iterator[pa.Table]:
     """Rows with ids in (after, last], as they are when they are reached: each statement sees its own moment.
 
     A statement takes a range of ids and not a number of rows: an id that stands there twice is never cut in two.
     """
     reached = after
     while reached < last:
-        newest, upto = None, min(reached + ROWS_AT_ONCE, last)
+        newest, upto = None, min(reached + (pace.rows(ROWS_AT_ONCE) if pace else ROWS_AT_ONCE), last)
         for table in copied(connection, "source/audit_read", {"after": reached, "last": upto}):
             newest = int(table["id"][-1].as_py())
             yield table
@@ -109,6 +119,8 @@ def live(connection: Connection, *, after: int = LOWEST, last: int = FURTHEST) -
                 return
             newest = row["id"] - 1
         reached = newest
+        if pace:
+            pace.rest(connection)
 
 
 def ahead(source: Callable[[], Iterator[T]], depth: int = 2) -> Iterator[T]:

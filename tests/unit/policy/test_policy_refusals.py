@@ -69,6 +69,16 @@ ONE_FAULT = [
         "a setting as PostgreSQL reads",
     ),
     ("recovery.yaml", "place: docker", "place: podman", "drill.place", "'podman'", "one of docker, local"),
+    # the watch, and the pace of retention
+    ("alerting.yaml", "announce_again: 30 s", "announce_again: 10 s", "watch.announce_again", "0:00:10", "three looks"),
+    (
+        "retention.yaml",
+        "rows_beside_writers: 500",
+        "rows_beside_writers: 10001",
+        "archive.rows_beside_writers",
+        "10001",
+        "at most rows_per_batch (10000)",
+    ),
     # units
     ("thresholds.yaml", "window: 5 min", "window: 5", "cpu.window", "5", "a duration with its unit"),
     ("thresholds.yaml", "unit: percent", "unit: procent", "cpu.unit", "'procent'", "one of percent"),

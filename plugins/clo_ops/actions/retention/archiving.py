@@ -6,6 +6,7 @@ killed at any instant leaves a hidden file, or a file without a manifest, and th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -15,7 +16,6 @@ from clo_ops.actions.backups.names import part_name
 from clo_ops.actions.backups.writing import BackupWriter, HashedFile
 from clo_ops.findings import CheckFailed, CloOpsError
 from clo_ops.findings.audit import ArchiveFile, Moment, Stretch
-from clo_ops.policy.archive import Archive
 from clo_ops.probes.audit_archive import AuditArchive, Damaged, NotThere
 from clo_ops.probes.audit_rows import FEW_VALUES, TYPES, NotARow, content, schema
 from clo_ops.probes.audit_stream import Ends, ahead, live
@@ -27,9 +27,12 @@ if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped]
     from psycopg.rows import DictRow
 
+    from clo_ops.actions.retention.pacing import Pace
+
     Connection = psycopg.Connection[DictRow]
 
 FORMAT_VERSION = 1
+ROWS_PER_GROUP = 20_000  # at least, but for the last
 NEXT_STEP = "nothing was deleted; verify the audit trail: python -m clo_ops.archive verify"
 HOW_HASHED = (
     "row_hash = SHA-256 of prev_hash and jsonb_build_array(id, created_at as YYYY-MM-DDTHH24:MI:SS.USZ, actor, action,"
@@ -94,7 +97,7 @@ def archive(
     store: AuditArchive,
     due: Due,
     ends: Ends,
-    policy: Archive,
+    pace: Pace,
     *,
     before: datetime,
     taken_by: str,
@@ -109,7 +112,7 @@ def archive(
         writer.prepare()
         writer.discard_hidden(lambda name: name.startswith(f".{due.name}"))
         as_of = moment(connection)
-        written, facts = _write(connection, writer, due, policy)
+        written, facts = _write(connection, writer, due, pace)
         one = replace(_provisional(due, written, facts, ends), as_of=as_of)
         if one.last_at >= before:
             raise CheckFailed(f"a row of {one.last_at} would leave", f"rows older than {before}", NEXT_STEP)
@@ -165,7 +168,7 @@ class _Sink:
     def close(self) -> None: ...
 
 
-def _write(connection: Connection, writer: BackupWriter, due: Due, policy: Archive) -> tuple[_Written, HashedFile]:
+def _write(connection: Connection, writer: BackupWriter, due: Due, pace: Pace) -> tuple[_Written, HashedFile]:
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -173,18 +176,33 @@ def _write(connection: Connection, writer: BackupWriter, due: Due, policy: Archi
     with writer.part(due.name) as file:
         options = {
             "compression": "zstd",
-            "compression_level": policy.zstd_level,
+            "compression_level": pace.policy.zstd_level,
             "use_dictionary": list(FEW_VALUES),
             "write_statistics": ["id", "created_at"],
             "store_schema": True,
         }
         with parquet.ParquetWriter(pa.PythonFile(cast(BinaryIO, _Sink(file)), mode="w"), schema(), **options) as target:
-            for table in ahead(lambda: live(connection, after=due.first_id - 1, last=due.last_id)):
+            found = ahead(lambda: live(connection, after=due.first_id - 1, last=due.last_id, pace=pace))
+            for table in _gathered(found):
                 written.saw(table)
                 target.write_table(table)
     if written.next_id != due.last_id + 1:
         raise CheckFailed(f"rows end with {written.next_id - 1}, not {due.last_id}", next_step=NEXT_STEP)
     return written, file
+
+
+def _gathered(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Each becomes a row group of the file: of few rows it would be neither small nor quick to read."""
+    import pyarrow as pa
+
+    waiting: list[pa.Table] = []
+    for table in tables:
+        waiting.append(table)
+        if sum(one.num_rows for one in waiting) >= ROWS_PER_GROUP:
+            yield pa.concat_tables(waiting).combine_chunks()
+            waiting.clear()
+    if waiting:
+        yield pa.concat_tables(waiting).combine_chunks()
 
 
 def _provisional(due: Due, written: _Written, file: HashedFile, ends: Ends) -> ArchiveFile:

@@ -18,6 +18,7 @@ from clo_ops.actions.maintenance.plan import Effect, Outcome, Plan, Step
 from clo_ops.actions.retention.archiving import NEXT_STEP, Due, RetentionFailed, archive, file_name, known, row_ends
 from clo_ops.actions.retention.deleting import held_rows
 from clo_ops.actions.retention.leaving import ArchiveRecord, leave, record_of
+from clo_ops.actions.retention.pacing import Pace
 from clo_ops.findings import CheckFailed
 from clo_ops.findings.audit import ArchiveFile, ArchiveRow
 from clo_ops.policy.archive import Archive
@@ -84,7 +85,7 @@ class AuditRetention:
             statement_timeout=policy.statement_wait.total_seconds(),
         )
         self.store, self.policy, self.hot_for = AuditArchive(repository), policy, hot_for
-        self.record, self.at, self.stop = record, at, stop
+        self.record, self.at, self.stop, self.pace = record, at, stop, Pace(policy)
 
     # --- looking
 
@@ -207,7 +208,8 @@ class AuditRetention:
             target=due.name,
             why=f"{due.period} is over and older than {self.hot_for} (before {now.before:%Y-%m-%d})",
             statement=f"COPY audit_logs, rows {due.first_id} to {due.last_id}, TO {due.name}; read it back",
-            seconds=due.rows * SECONDS_PER_ROW[ARCHIVE],
+            seconds=due.rows * SECONDS_PER_ROW[ARCHIVE]
+            + due.rows / self.policy.rows_beside_writers * self.policy.pause.total_seconds(),
             wal_bytes=0,
             disk_bytes=due.rows * BYTES_PER_ROW,
             before={"rows": due.rows, "first_id": due.first_id, "last_id": due.last_id, "period": due.period},
@@ -221,7 +223,7 @@ class AuditRetention:
             why=f"{count:,} rows of {period} stand in the live table, older than {self.hot_for}",
             statement=f"rows of {name} leave audit_logs, {self.policy.rows_per_batch:,} at a time, each compared",
             seconds=count * SECONDS_PER_ROW[DELETE]
-            + count / self.policy.rows_per_batch * self.policy.pause.total_seconds(),
+            + count / self.policy.rows_beside_writers * self.policy.pause.total_seconds(),
             wal_bytes=count * WAL_PER_DELETED_ROW,
             disk_bytes=0,
             before={"rows": count, "first_id": now.ends.first_id},
@@ -253,11 +255,9 @@ class AuditRetention:
         first, last = int(step.before["first_id"]), int(step.before["last_id"])
         due = Due(step.target, str(step.before["period"]), first, last)
         self._planned(here, due)
-        limit = may_leave_before(self.at, here.at, self.hot_for)
+        limit, taken_by = may_leave_before(self.at, here.at, self.hot_for), self.target.client_name
         try:
-            one = archive(
-                connection, self.store, due, here, self.policy, before=limit, taken_by=self.target.client_name
-            )
+            one = archive(connection, self.store, due, here, self.pace, before=limit, taken_by=taken_by)
         except Exception as error:
             self._planned(here, due, str(error))
             raise
@@ -289,7 +289,7 @@ class AuditRetention:
             return Outcome.SKIPPED, f"the rows of {one.name} have left already", {}
         limit = may_leave_before(self.at, here.at, self.hot_for)
         with self._asked():
-            left = leave(connection, self.store, one, self.policy, self.record, before=limit, stop=self.stop)
+            left = leave(connection, self.store, one, self.pace, self.record, before=limit, stop=self.stop)
         held = f", {left.held:,} are under legal hold and stay" if left.held else ""
         after = {"deleted": left.deleted, "held": left.held, "first_id": ends(connection).first_id}
         return Outcome.APPLIED, f"{left.deleted:,} rows of {one.period} left{held}", after

@@ -16,9 +16,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from clo_ops.actions.retention.archiving import NEXT_STEP, RetentionFailed, moment
+from clo_ops.actions.retention.pacing import Pace
 from clo_ops.findings import CheckFailed
 from clo_ops.findings.audit import ArchiveFile
-from clo_ops.policy.archive import Archive, AuditHold
+from clo_ops.policy.archive import AuditHold
 from clo_ops.probes.audit_archive import AuditArchive
 from clo_ops.probes.audit_stream import ahead, copied, ends
 from clo_ops.probes.postgres import rows
@@ -58,7 +59,7 @@ class Deletion:
     connection: Connection
     store: AuditArchive
     one: ArchiveFile
-    policy: Archive
+    pace: Pace
     before: datetime
     told: Callable[[Left], None]
     stop: Callable[[], str | None]
@@ -66,7 +67,7 @@ class Deletion:
 
     def go(self) -> Left:
         """Raises CheckFailed and RetentionFailed; what was deleted before stays deleted, and is in the archive."""
-        holds = held_in(self.policy.holds, self.one.first_at, self.one.last_at)
+        holds = held_in(self.pace.policy.holds, self.one.first_at, self.one.last_at)
         since = None if holds else self._since()
         left = self._as_archived(since) if since is not None else None
         return left or self._compared(holds)
@@ -86,7 +87,7 @@ class Deletion:
         first = max(stretch.first_id, ends(self.connection).first_id)
         self._commits(waited_for=False)
         while first <= stretch.last_id:
-            last = min(first + self.policy.rows_per_batch - 1, stretch.last_id)
+            last = min(first + self.pace.rows(self.pace.policy.rows_per_batch) - 1, stretch.last_id)
             if last == stretch.last_id:
                 self._commits(waited_for=True)
             try:
@@ -112,7 +113,7 @@ class Deletion:
 
     def _compared(self, holds: Sequence[AuditHold]) -> Left:
         left, first_there = Left(), ends(self.connection).first_id
-        for archived in ahead(lambda: self.store.tables(self.one.name, self.policy.rows_per_batch)):
+        for archived in self._portions():
             held = held_rows(archived, holds)
             first, last = int(archived["id"][0].as_py()), int(archived["id"][-1].as_py())
             if last >= first_there:
@@ -122,6 +123,15 @@ class Deletion:
             if last >= first_there:
                 self._paced(left)
         return left
+
+    def _portions(self) -> Iterator[pa.Table]:
+        size = self.pace.policy.rows_per_batch
+        for archived in ahead(lambda: self.store.tables(self.one.name, size)):
+            at = 0
+            while at < archived.num_rows:
+                portion = archived.slice(at, self.pace.rows(size))
+                yield portion
+                at += portion.num_rows
 
     def _columns(self, archived: pa.Table, held: Sequence[int]) -> None:
         import pyarrow as pa
@@ -167,7 +177,7 @@ class Deletion:
                         f"rows {first} to {last} are locked by somebody, waited {TRIES} times",
                         next_step="see pg_locks for who holds them; the next run goes on from there",
                     ) from error
-                time.sleep(self.policy.lock_wait.total_seconds())
+                time.sleep(self.pace.policy.lock_wait.total_seconds())
             else:
                 return
 
@@ -175,7 +185,7 @@ class Deletion:
         if time.monotonic() - self.last_told > TOLD_EVERY:
             self.told(left)
             self.last_told = time.monotonic()
-        time.sleep(self.policy.pause.total_seconds())
+        self.pace.rest(self.connection, own=1)
 
 
 @contextmanager

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from clo_ops.actions.retention.archiving import NEXT_STEP
 from clo_ops.actions.retention.deleting import Deletion, Left, refusals
+from clo_ops.actions.retention.pacing import Pace
 from clo_ops.findings import CheckFailed
 from clo_ops.findings.audit import ArchiveFile, ArchiveRow, ArchiveState, Receipt, Remembered
-from clo_ops.policy.archive import Archive
 from clo_ops.probes.audit_archive import AuditArchive
 from clo_ops.probes.postgres import rows
 
@@ -62,7 +62,7 @@ def leave(
     connection: Connection,
     store: AuditArchive,
     one: ArchiveFile,
-    policy: Archive,
+    pace: Pace,
     record: ArchiveRecord,
     *,
     before: datetime,
@@ -83,7 +83,7 @@ def leave(
     def told(so_far: Left) -> None:
         record.record_archive(record_of(one, "leaving", so_far))
 
-    left = Deletion(connection, store, one, policy, before, told, stop).go()
+    left = Deletion(connection, store, one, pace, before, told, stop).go()
     record.record_archive(record_of(one, "done", left))
     return left
 
