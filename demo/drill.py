@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import time
+import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -208,6 +209,13 @@ def _show(outcome: Outcome) -> None:
         ("drill-evidence.zip", "Evidence"),
     ):
         console.print(f"  {words:9} {files.get(name, 'was not made')}", markup=False)
+    _open(files.get("drill-report.html", ""))
+
+
+def _open(report: str) -> None:
+    """Where somebody sits before a desktop; elsewhere its place was printed."""
+    if report and sys.stdout.isatty() and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+        webbrowser.open(report)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 -- purpose: which of these tables this database has
--- procedure: ED-03, MW-04
+-- procedure: ED-03, MW-04, M3-03
 -- columns: name text
 -- privilege: none
 -- access: read-only

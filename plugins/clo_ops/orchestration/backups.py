@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -132,10 +133,15 @@ def _vanished(run: Run, known: dict[str, BackupRow], there: frozenset[str]) -> l
 
 def backup_rotation(run: Run) -> list[Finding]:
     """ED-06: what is kept and why, what is due to go; removed only where policy says ``apply: true``."""
+    from clo_ops.actions.backups.rotation import take_back
+    from clo_ops.probes.backup_files import Unlistable
     from clo_ops.probes.backup_rotation import measured, sound
 
     repository, policy = run.connections.backups, run.policy.retention.backups
     known = run.ledger.known_backups(str(repository))
+    if policy.apply:
+        with suppress(Unlistable, OSError):  # who cannot be listed is told by what follows
+            take_back(repository)
     kept, answer = sound(repository, run.policy.backups, {path: _remembered(row) for path, row in known.items()})
     run.keep(answer)
     if kept is not None:

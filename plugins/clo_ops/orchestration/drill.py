@@ -60,6 +60,13 @@ class Drill:
         """The drill the form asks for. Raises ConfigurationError where it cannot be carried out."""
         return cls(run, spec_of(run.policy, run.params))
 
+    @property
+    def id(self) -> str:
+        """By which its things are found again, whatever has become of the backup meanwhile."""
+        from clo_ops.actions.drill.place import drill_id
+
+        return drill_id(self.run.dag_id, self.run.run_id)
+
     @cached_property
     def choice(self) -> Choice:
         """The backup: chosen once, by the first step; the others read its name in the ledger.

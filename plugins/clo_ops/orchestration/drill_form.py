@@ -26,6 +26,7 @@ PLACES = {
     "local": "In a local cluster: weaker isolation, no Docker needed",
 }
 MINUTE = timedelta(minutes=1)
+LONGEST_TARGET = timedelta(days=366)
 
 
 def form(policy: Policy) -> dict[str, Param]:
@@ -70,7 +71,8 @@ def form(policy: Policy) -> dict[str, Param]:
 def _minutes(target: timedelta, title: str) -> Param:
     from airflow.sdk import Param
 
-    return Param(target / MINUTE, type="number", title=title, exclusiveMinimum=0)
+    most = LONGEST_TARGET / MINUTE
+    return Param(target / MINUTE, type="number", title=title, exclusiveMinimum=0, maximum=most)
 
 
 def spec_of(policy: Policy, params: Mapping[str, Any]) -> DrillSpec:
@@ -93,7 +95,7 @@ def _chosen(params: Mapping[str, Any]) -> dict[str, Any]:
     if strange := sorted(set(params) - known):
         raise ConfigurationError(f"the form has no field {', '.join(strange)}", allowed=", ".join(sorted(known)))
     chosen = {"keep": params.get("keep"), "backup": _backup(params), "place": params.get("place")}
-    chosen["parts"] = None if params.get("parts") is None else frozenset(params["parts"])
+    chosen["parts"] = _parts(params.get("parts"))
     for name in ("rto", "rpo"):
         chosen[name] = _target(params.get(f"{name}_minutes"), name)
     if chosen["place"] == "policy":
@@ -101,14 +103,21 @@ def _chosen(params: Mapping[str, Any]) -> dict[str, Any]:
     return chosen
 
 
+def _parts(given: Any) -> frozenset[str] | None:
+    if given is not None and not (isinstance(given, list | tuple) and all(isinstance(one, str) for one in given)):
+        raise ConfigurationError(f"the parts are {given!r}", allowed=f"a list of {', '.join(PARTS)}")
+    return None if given is None else frozenset(given)
+
+
 def _backup(params: Mapping[str, Any]) -> str | None:
     """The file's name where the one named is meant; a name left in the field of another choice is no choice."""
-    how, name = params.get("backup"), (params.get("name") or "").strip()
+    how, name = params.get("backup"), params.get("name") or ""
+    name = name.strip() if isinstance(name, str) else ""
     if how != "named":
         return how
     if not name or "/" in name or name.startswith("."):
         raise ConfigurationError(
-            f"the backup named is {name!r}",
+            f"the backup named is {params.get('name')!r}",
             allowed="the name of a file of the repository, without a folder",
             next_step="fill in the name of the backup, or choose the newest",
         )
@@ -118,6 +127,7 @@ def _backup(params: Mapping[str, Any]) -> str | None:
 def _target(minutes: Any, name: str) -> timedelta | None:
     if minutes is None:
         return None
-    if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not minutes > 0:
-        raise ConfigurationError(f"the target {name}_minutes is {minutes!r}", allowed="a number of minutes above 0")
+    if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not 0 < minutes <= LONGEST_TARGET / MINUTE:
+        allowed = f"a number of minutes above 0, at most {LONGEST_TARGET / MINUTE:.0f}"
+        raise ConfigurationError(f"the target {name}_minutes is {minutes!r}", allowed=allowed)
     return minutes * MINUTE

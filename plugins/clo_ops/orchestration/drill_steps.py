@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clo_ops.findings import Answer, CloOpsError, ConfigurationError, CouldNotCheck, Finding, Severity, Status, worst
-from clo_ops.orchestration.drill import RED, SELF_TEST, Drill, after, failed, not_asked, passed
+from clo_ops.findings import Answer, CloOpsError, ConfigurationError, Finding, Severity, Status, worst
+from clo_ops.orchestration.drill import RED, SELF_TEST, Drill, after, failed, not_asked
 from clo_ops.reports.bundle import folder_as_zip
 from clo_ops.rules.verdicts import Case
 
@@ -59,9 +59,10 @@ def _command(drill: Drill) -> str:
     import shlex
 
     from clo_ops.actions.drill.restore import command_of
+    from clo_ops.actions.drill.staging import unpacked_name
 
-    backup = drill.choice.backup
-    return shlex.join(command_of(backup, backup.name, backup.database, drill.run.policy.recovery.restore.jobs))
+    backup, jobs = drill.choice.backup, drill.run.policy.recovery.restore.jobs
+    return shlex.join(command_of(backup, unpacked_name(backup), backup.database, jobs))
 
 
 def proven(drill: Drill, level: Level, findings: Sequence[Finding]) -> None:
@@ -89,6 +90,8 @@ def proven(drill: Drill, level: Level, findings: Sequence[Finding]) -> None:
 @after("M3-02")
 def contents_and_meaning(drill: Drill) -> list[Finding]:
     """M3-03: what it holds and what it means, side by side, each with its own time."""
+    from clo_ops.rules.contents import uncompared
+
     with tempfile.TemporaryDirectory(prefix="clo-ops-data-docs-") as folder, ThreadPoolExecutor(2) as pool:
         # Each tells only at its end: the run is kept by one thread.
         parts = [pool.submit(_contents, drill), pool.submit(_meaning, drill, Path(folder))]
@@ -98,7 +101,8 @@ def contents_and_meaning(drill: Drill) -> list[Finding]:
         drill.run.keep(answer)
     drill.run.attach("M3-03.data-docs.zip", docs, "application/zip")
     findings = [finding for _, some in found for finding in some]
-    proven(drill, "L4", findings)
+    # What nothing could be held against is no deeper proven than its restore was.
+    proven(drill, "L3" if uncompared(findings) and worst(findings) not in RED else "L4", findings)
     return findings
 
 
@@ -189,25 +193,24 @@ def _doors(drill: Drill) -> Iterator[tuple[str, int]]:
 
 
 def clean_up(drill: Drill) -> list[Finding]:
-    """M3-08: all of it goes, whatever became of the drill, unless it was asked to stay; then nothing is left."""
+    """M3-08: all of it goes, whatever became of the drill, unless it was asked to stay; then nothing is left.
+
+    By its labels alone: its backup may have been rotated away by now, or its repository be silent.
+    """
     from clo_ops.actions.drill.phases import phase
-    from clo_ops.actions.drill.reaper import remaining
+    from clo_ops.actions.drill.reaper import end, remaining
 
     if drill.spec.keep:
         return [_kept(drill)]
+    recovery, kind, engine = drill.run.policy.recovery, drill.spec.place, drill.run.connections.docker
     try:
         with phase("clean_up") as taken:
-            removed = drill.place.remove()
+            removed = end(recovery, drill.id, kind, engine=engine)
     except CloOpsError as error:
-        if drill.chosen is None and not isinstance(error, CouldNotCheck):
-            return [passed("M3-08", "nothing left", "nothing of this drill", "nothing", "Nothing was ever started.")]
         return [failed("M3-08", "nothing left", error)]
     drill.run.keep(taken.answer)
-    drill.measure("drill.removed", len(removed), "count", ", ".join(removed), kind=drill.place.kind)
-    answer = drill.run.keep(
-        remaining(drill.run.policy.recovery, drill.place.drill, drill.spec.place, engine=drill.run.connections.docker)
-    )
-    return _left(drill, answer, removed)
+    drill.measure("drill.removed", len(removed), "count", ", ".join(removed), kind=kind)
+    return _left(drill, drill.run.keep(remaining(recovery, drill.id, kind, engine=engine)), removed)
 
 
 def _kept(drill: Drill) -> Finding:
@@ -220,7 +223,7 @@ def _kept(drill: Drill) -> Finding:
         severity=Severity.P4,
         expected="nothing of this drill",
         actual="kept, as asked",
-        message=f"The environment of drill {drill.place.drill} was kept, as the form asked, until {until}.",
+        message=f"The environment of drill {drill.id} was kept, as the form asked, until {until}.",
         first_action=KEPT_FOR,
     )
 
@@ -233,7 +236,7 @@ def _left(drill: Drill, answer: Answer, removed: Sequence[str]) -> list[Finding]
         "nothing left",
         "no container, network, volume or cluster of this drill",
         Severity.P2,
-        f"Remove what carries the label clo_ops.drill={drill.place.drill}, and nothing else.",
+        f"Remove what carries the label clo_ops.drill={drill.id}, and nothing else.",
         "L198-L208",
     )
     left = answer.first("drill.remaining")
@@ -249,9 +252,9 @@ def self_test(drill: Drill) -> list[Finding]:
     from clo_ops.actions.drill import faults
     from clo_ops.rules import selftest
 
-    run, major = drill.run, drill.choice.backup.major
+    run = drill.run
     try:
-        whose = {"dag_id": run.dag_id, "run_id": run.run_id}
+        whose, major = {"dag_id": run.dag_id, "run_id": run.run_id}, drill.choice.backup.major
         engine = run.connections.docker
         table, answer = faults.self_test(run.policy, **whose, major=major, kind=drill.spec.place, engine=engine)
     except CloOpsError as error:

@@ -47,11 +47,19 @@ class ArchiveHead:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """``wrapper`` is what is round it; ``head`` is there for pg_dump's archives, as far as it can be read."""
+    """``wrapper`` is what is round it; ``head`` is there for pg_dump's archives, as far as it can be read.
+
+    ``server_major`` is of the server it was taken of, None where its first bytes do not tell.
+    """
 
     kind: Kind
     wrapper: Wrapper = ""
     head: ArchiveHead | None = None
+    plain_of: int | None = None
+
+    @property
+    def server_major(self) -> int | None:
+        return self.head.server_major if self.head else self.plain_of
 
     def __str__(self) -> str:
         names = {"custom": "custom archive", "tar": "tar archive", "plain": "plain SQL", "directory": "directory"}
@@ -75,7 +83,7 @@ def recognise(head: bytes) -> Format:
     if head[257:262] == b"ustar" or (head[:8] == b"toc.dat\0" and len(head) >= 512):
         return Format("tar", head=_archive(head[512:]).head) if head[:8] == b"toc.dat\0" else Format("unknown")
     if PLAIN.match(head[:4096]):
-        return Format("plain")
+        return Format("plain", plain_of=plain_version(head))
     return Format("pgbackrest") if PGBACKREST.match(head[:4096]) else Format("unknown")
 
 
@@ -139,7 +147,7 @@ def _moment(fields: list[int]) -> datetime | None:
 
 def plain_version(head: bytes) -> int | None:
     """The server's major version in the head of a plain dump."""
-    found = PLAIN_VERSION.search(head)
+    found = PLAIN_VERSION.search(head, 0, 4096)
     return int(found[1]) if found else None
 
 

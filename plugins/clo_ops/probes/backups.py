@@ -56,11 +56,6 @@ def reachable(repository: BackupRepository) -> Answer:
     return Answer((up,))
 
 
-def listed(files: BackupFiles, pattern: str) -> list[Backup]:
-    """The repository's backups, newest first, with what their manifests say. Raises Unlistable."""
-    return _backups(files, _files(files), pattern)
-
-
 def _files(files: BackupFiles) -> dict[str, int]:
     """Name and size of each file and each directory of files in the repository."""
     return {name: one.size for name, one in files.listing().items()}

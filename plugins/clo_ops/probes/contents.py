@@ -65,6 +65,8 @@ def describe(
 
 def _described(connection: Connection, tables: Mapping[str, TableContents], freshness: Mapping[str, str]) -> Contents:
     facts = rows(connection, "contents/database")[0]
+    full = {table if "." in table else f"public.{table}": table for table in freshness}
+    there = [full[row["name"]] for row in rows(connection, "backups/present", {"names": list(full)})]
     return Contents(
         at=facts.pop("at").astimezone(UTC),
         server_version=facts.pop("server_version"),
@@ -74,7 +76,7 @@ def _described(connection: Connection, tables: Mapping[str, TableContents], fres
         schema=dict(_schema(connection)),
         collation=facts,
         extensions={row["name"]: row["version"] for row in rows(connection, "contents/extensions")},
-        newest={table: _newest(connection, table, column) for table, column in freshness.items()},
+        newest={table: _newest(connection, table, freshness[table]) for table in there},
     )
 
 

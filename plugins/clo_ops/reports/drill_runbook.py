@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from clo_ops.reports.drill_facts import DrillFacts
 
+UNPACK = {"gzip": "gunzip --keep", "zstd": "zstd -d --keep", "lz4": "lz4 -d --keep"}
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -45,6 +47,8 @@ def _steps(known: Mapping[str, str]) -> Iterator[Step]:
             "\n".join(f"createuser --no-superuser {shlex.quote(role)}" for role in roles.split(", ")),
             "each of them in \\du",
         )
+    if unpack := UNPACK.get(known.get("backup.wrapped", "")):
+        yield Step("What is round the archive taken off", f"{unpack} {file}", "no error; the file beside it")
     yield from _restoring(known, file, database)
 
 

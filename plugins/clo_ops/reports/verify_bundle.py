@@ -23,6 +23,12 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def lacked(files: dict[str, bytes]) -> list[str]:
+    """What the manifest says was gone or altered already when the bundle was made."""
+    said = json.loads(files[MANIFEST].decode()).get("lost", [])
+    return [str(one) for one in said]
+
+
 def complaints(files: dict[str, bytes]) -> list[str]:
     """What is wrong with ``files``, one sentence each. Raises ValueError without a readable manifest."""
     if MANIFEST not in files:
@@ -61,6 +67,8 @@ def main(arguments: list[str]) -> int:
         return 2
     for one in wrong:
         sys.stdout.write(f"WRONG  {one}\n")
+    for one in lacked(files):
+        sys.stdout.write(f"LACKED when it was made: {one}\n")
     count = len(files) - len([name for name in BESIDE if name in files])
     sys.stdout.write(
         "{}: {} files; {} SHA-256 {}\n".format(

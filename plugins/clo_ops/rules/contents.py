@@ -27,6 +27,8 @@ REINDEX = "Restore again: when the index is bad again, check the memory and disk
 SETVAL = "Set the sequence beyond its column (setval) after a restore, and find out how production's came to be behind."
 OUR_EXTENSION = "amcheck"  # made in the copy to check it
 NAMED = 5
+# Without any of these nobody can say that the copy is what was backed up, and means what it did then.
+RECORDED = {"schema", "tables", "fingerprints", "canary", "invariants as at backup time"}
 
 
 def judge(
@@ -45,6 +47,15 @@ def judge(
         findings += _canary(manifest, answer)
     findings += _indexes(answer)
     return findings or [_case("contents", "the contents of the restored copy").not_measured()]
+
+
+def uncompared(findings: Iterable[Finding]) -> list[str]:
+    """What of a restored copy was not held against the backup's own record, because it has none: names of findings.
+
+    Empty is what L4 means: equal to what was backed up. Those of ``rules.integrity`` belong to it.
+    """
+    left_out = {one.name for one in findings if one.status is Status.NOT_APPLICABLE}
+    return sorted(left_out & RECORDED)
 
 
 def measurements(manifest: Mapping[str, Any], found: Contents, at: datetime) -> list[Measurement]:
@@ -266,8 +277,8 @@ def _newest(manifest: Mapping[str, Any], found: Contents, policy: Proof, rpo: ti
     snapshot = _moment(manifest.get("snapshot_at"))
     for one in policy.newest:
         if one.table not in found.newest:
-            continue
-        if snapshot is None:
+            yield _cannot(f"newest row of {one.table}", "the copy has no such table")
+        elif snapshot is None:
             yield _cannot(f"newest row of {one.table}", "the manifest does not say when the snapshot was taken")
         else:
             recorded = _moment((manifest.get("newest") or {}).get(one.table))

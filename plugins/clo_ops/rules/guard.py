@@ -25,8 +25,10 @@ PROOFS = {
     "system_identifier": "the target's system identifier is neither production's nor the backup's",
     "no_way_out": "production cannot be reached from the target",
 }
-# Of a local place there is no container and no network of its own; the report says that isolation was weaker.
+# Of a local place there is no container and no network of its own; the report says that isolation was weaker. It is
+# known by the directory its server works on instead.
 OF_DOCKER = ("container", "no_way_out")
+OF_LOCAL = {"cluster": "the target works on the data directory this drill made"}
 STOP = "Do not run the drill until what answers at that address is known; nothing was written to it."
 ROOM = "Free the space, or give the engine more; the drill was not started."
 LATER = "Wait until it has ended and run the drill again; two at once would falsify each other's times."
@@ -70,7 +72,7 @@ def judge_before(answer: Answer, terms: GuardTerms, *, procedure: str = PROCEDUR
 def judge_proofs(answer: Answer, *, kind: str = "docker", procedure: str = PROCEDURE) -> list[Finding]:
     """After the start, before the restore: each proof by itself. One that was not asked for is unknown, not passed."""
     findings = unanswered_findings(procedure, answer, Severity.P1, STOP)
-    for name, sentence in PROOFS.items():
+    for name, sentence in (PROOFS if kind == "docker" else {**PROOFS, **OF_LOCAL}).items():
         case = Case(procedure, "target is not production", sentence, Severity.P1, STOP, MANUAL, name)
         proof = answer.first(PROOF, proof=name)
         if kind != "docker" and name in OF_DOCKER:

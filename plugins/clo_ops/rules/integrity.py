@@ -119,7 +119,7 @@ def _holding(measured: Mapping[str, Measurement]) -> Iterator[Finding]:
 
 def _as_recorded(measured: Mapping[str, Measurement], recorded: Mapping[str, int] | None, unasked: set[str]) -> Finding:
     name, expected = "invariants as at backup time", "the same invariants broken as when the backup was taken"
-    if recorded is None:
+    if not recorded:
         reason = "the manifest holds no verdicts of its time"
         return Finding(PROCEDURE, name, Status.NOT_APPLICABLE, expected, reason, f"Cannot be compared: {reason}.")
     both = sorted(set(measured) & set(recorded))
@@ -135,6 +135,9 @@ def _as_recorded(measured: Mapping[str, Measurement], recorded: Mapping[str, int
     if unasked_now:
         told = f"{', '.join(unasked_now)} had a verdict at backup time and could not be asked of the copy"
         return case.failed(f"{len(unasked_now)} not asked", f"{told}; of the others: {numbers}")
+    if younger := [one for one in now if one not in recorded]:
+        told = f"{', '.join(younger)} had no verdict at backup time, and nobody can say whether it was broken then"
+        return case.warned(f"{len(younger)} without a verdict", f"{told}; {numbers}")
     counts = [f"{one}: recorded {recorded[one]:,}, in the copy {_count(measured[one])}" for one in both
               if measured[one].value != recorded[one]]  # fmt: skip
     if counts:

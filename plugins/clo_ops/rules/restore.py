@@ -113,9 +113,8 @@ def _roles(answer: Answer, procedure: str) -> Finding:
     if roles is None:
         return case.not_measured()
     if roles.value == 0:
-        return case.warned(
-            "no roles in the manifest", "The backup carries no roles: restored without owners and grants"
-        )
+        how = f"those its SQL names have no right ({roles.detail})" if roles.detail else "no owners and grants"
+        return case.warned("no roles in the manifest", f"The backup carries no roles: restored with {how}")
     return case.passed(roles.detail or f"{roles.value:.0f} roles", f"{roles.value:.0f} roles are there")
 
 

@@ -268,14 +268,27 @@ list(rotation.remove(BackupRepository(sys.argv[1]), sys.argv[3:], gone))
 """
 
 
-@pytest.mark.parametrize("instant", ["before the archive goes", "before it is on record"])
-def test_killed_in_the_middle_the_next_run_finishes_it(day, week, folder, ledger, repository, instant):  # noqa: PLR0917
-    command = [sys.executable, "-c", ROTATE, repository.url, instant, week[-1].name]
+def killed(repository, instant, path):
+    command = [sys.executable, "-c", ROTATE, repository.url, instant, path.name]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "plugins")}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as rotating:
         assert rotating.stdout.readline()
         time.sleep(0.1)
         rotating.send_signal(signal.SIGKILL)
+
+
+def test_killed_before_the_archive_went_a_hold_that_came_since_keeps_it(day, week, folder, night, repository):
+    killed(repository, "before the archive goes", week[-1])
+    held = LegalHold(name="inquiry", reason="letter", since=(night - timedelta(days=6)).date(), until=night.date())
+    day(backups.backup_rotation, rotation=FEW | {"apply": True, "holds": (held,)})
+    assert len(left(folder)) == 7
+    assert (folder / f"{week[-1].name}.manifest.json").exists()
+    assert not list(folder.glob(".*"))
+
+
+@pytest.mark.parametrize("instant", ["before the archive goes", "before it is on record"])
+def test_killed_in_the_middle_the_next_run_finishes_it(day, week, folder, ledger, repository, instant):  # noqa: PLR0917
+    killed(repository, instant, week[-1])
     assert (folder / f".{week[-1].name}.removing").exists()
     assert not (folder / f"{week[-1].name}.manifest.json").exists()
     assert len(left(folder)) == (7 if instant == "before the archive goes" else 6)

@@ -169,6 +169,11 @@ PARITIES = [
     ({"collation": {"encoding": "UTF8", "collate": "xx_XX.UTF-8", "provider": "c"}}, "locale", "warn"),
     ({"collation": {"encoding": "UTF8", "collate": "C", "provider": "?"}}, "provider", "fail"),
     ({"server_version": "{major}.999"}, "minor version", "warn"),
+    (
+        {"collation": {"provider": "i", "collate": "C", "locale": "en-US", "collation_version": "1.0"}},
+        "collation version",
+        "warn",
+    ),
 ]
 
 

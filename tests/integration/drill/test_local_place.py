@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from clo_ops.actions.drill import guard
+from clo_ops.actions.drill.choosing import choose
 from clo_ops.actions.drill.local_place import home
+from clo_ops.actions.drill.local_server import LocalServer
 from clo_ops.actions.drill.parity import parity
 from clo_ops.actions.drill.place import PlaceFailed, PlaceGone
 from clo_ops.actions.drill.restore import analyze, restore
 from clo_ops.actions.drill.roles import restore_roles
 from clo_ops.policy import DrillSpec, load_policy
+from clo_ops.probes.pg_programs import libpq_environment, program
 from clo_ops.probes.postgres import connect
+from clo_ops.probes.targets import BackupRepository
 from clo_ops.rules import guard as guard_rules
 from clo_ops.rules import restore as restore_rules
+from demo.stack import servers
 from tests.integration.drill.conftest import changed
 
 
@@ -64,6 +71,23 @@ def test_it_says_what_is_weaker(place):
     assert place.isolation.startswith("Isolation was weaker than in Docker")
 
 
+def test_plain_sql_of_somebody_else_is_restored_with_the_roles_it_names(place, production, policy, judged, tmp_path):
+    """As pg_dump writes it by default: with owners and grants, and without anybody who could own."""
+    path = tmp_path / "theirs.sql"
+    tool = program("pg_dump", servers.postgres(None).major)
+    subprocess.run([tool.path, f"--file={path}"], env=libpq_environment(production), check=True, timeout=60)
+    plain = choose(BackupRepository(tmp_path.as_uri()), policy.backups, "newest", at=datetime.now(UTC)).backup
+    assert (plain.name, plain.format, plain.major) == (path.name, "plain", tool.major)
+    answer = restore_roles(place.primary(), plain)
+    assert answer.first("restore.roles").detail == "made clo_owner, clo_reader"
+    terms = policy.recovery.restore
+    answer += restore(place, plain, terms, timeout=100, database="theirs", path=str(path))
+    found = restore_rules.judge(answer)
+    said = judged(found)
+    assert said.pop(("roles restored", "")) == "warn"
+    assert set(said.values()) == {"pass"}, [one.message for one in found]
+
+
 def test_it_is_guarded_restored_and_compared_as_in_docker(place, backup, policy, production, judged):
     server, terms = place.primary(), policy.recovery.restore
     findings = guard_rules.judge_proofs(guard.proofs(place, backup, [production]), kind="local")
@@ -79,6 +103,12 @@ def test_production_on_this_machine_is_told_by_port_and_identifier(place, backup
     said = judged(guard_rules.judge_proofs(guard.proofs(place, backup, [itself]), kind="local"))
     assert said[("target is not production", "address")] == "fail"
     assert said[("target is not production", "system_identifier")] == "fail"
+
+
+def test_a_server_that_works_on_another_directory_is_not_ours(place, backup, production, judged, monkeypatch):
+    monkeypatch.setattr(LocalServer, "data", Path("/"))
+    said = judged(guard_rules.judge_proofs(guard.proofs(place, backup, [production]), kind="local"))
+    assert said[("target is not production", "cluster")] == "fail"
 
 
 def test_only_loopback_and_only_with_its_password(place):

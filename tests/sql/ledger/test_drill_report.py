@@ -258,6 +258,14 @@ def test_the_commands_for_the_real_thing_bear_the_real_names_and_no_secret(ledge
     assert "password" not in steps.lower()
 
 
+def test_an_archive_in_gzip_is_unpacked_before_it_is_restored(ledger, told):
+    told.fact("backup.wrapped", "gzip")
+    commands = [one.command for one in report_of(ledger, told).runbook]
+    assert commands.index("gunzip --keep clo_20261116T093000Z.dump") < commands.index(
+        next(one for one in commands if one.startswith("pg_restore"))
+    )
+
+
 def test_the_self_test_is_printed_fault_by_fault(ledger, told):
     for fault, caught, said in (("bit flipped", 1, "decode failed"), ("wrong canary", 0, "the drill passed")):
         labels = {"fault": fault, "expected": "M3-01 read", "caught_by": "", "possible": "yes"}
@@ -374,7 +382,7 @@ def test_without_a_readable_manifest_nothing_is_called_good(folder, content):
     assert "cannot be checked" in done.stdout
 
 
-def test_evidence_altered_before_it_was_packed_is_left_out_and_said_so(ledger, told, store):
+def test_evidence_altered_before_it_was_packed_is_left_out_and_said_so(ledger, told, store, tmp_path):
     evidence = report_of(ledger, told, store).facts.evidence
     Path(evidence[0].uri.removeprefix("file://")).write_bytes(b"{}")
     data, lost = bundle(store, evidence, {}, about={})
@@ -383,6 +391,8 @@ def test_evidence_altered_before_it_was_packed_is_left_out_and_said_so(ledger, t
     with zipfile.ZipFile(BytesIO(data)) as archive:
         assert f"evidence/{evidence[0].name}" not in archive.namelist()
         assert json.loads(archive.read("manifest.json"))["lost"] == lost
+        archive.extractall(tmp_path / "lacking")
+    assert f"LACKED when it was made: {lost[0]}" in verified(tmp_path / "lacking" / "verify.py").stdout
 
 
 # ---------------------------------------------------------------- the times

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,10 @@ from clo_ops.probes.targets import BackupRepository
 
 AT = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 BACKUPS = load_policy(mode="demo").backups
-SQL = b"--\n-- PostgreSQL database dump\n--\n\nselect 1;\n\n--\n-- PostgreSQL database dump complete\n--\n"
+SQL = (
+    b"--\n-- PostgreSQL database dump\n--\n\n-- Dumped from database version 15.8\n\nselect 1;\n\n"
+    b"--\n-- PostgreSQL database dump complete\n--\n"
+)
 
 
 def name_of(at: datetime) -> str:
@@ -74,6 +79,47 @@ def test_one_without_a_manifest_can_be_named_and_says_that_nothing_was_recorded(
     choice = chosen(tmp_path, "theirs.sql")
     assert (choice.backup.format, choice.sha256, choice.taken) == ("plain", "", None)
     assert dict(choice.backup.manifest) == {}
+    assert choice.backup.major == 15
+
+
+def test_its_manifest_is_read_whatever_it_is_called_and_however_old_it_is(tmp_path):
+    for days in range(60):
+        put(tmp_path, days)
+    old = name_of(AT - timedelta(days=59))
+    assert chosen(tmp_path, old).sha256 == hashlib.sha256(SQL).hexdigest()
+    drawn = {chosen(tmp_path, "random", f"run {number}").backup.name for number in range(100)}
+    assert min(drawn) < name_of(AT - timedelta(days=45))
+    (tmp_path / old).rename(tmp_path / "nightly.sql")
+    facts = json.loads((tmp_path / f"{old}.manifest.json").read_text()) | {"path": "nightly.sql"}
+    (tmp_path / "nightly.sql.manifest.json").write_text(json.dumps(facts))
+    assert chosen(tmp_path, "nightly.sql").taken == AT - timedelta(days=59)
+
+
+def test_where_nobody_writes_manifests_the_newest_is_known_by_its_content(tmp_path):
+    for days, name in ((3, "monday.sql"), (2, "tuesday"), (1, "notes.txt")):
+        (tmp_path / name).write_bytes(gzip.compress(SQL) if name == "tuesday" else SQL if days == 3 else b"all is well")
+        os.utime(tmp_path / name, ((AT - timedelta(days=days)).timestamp(),) * 2)
+    choice = chosen(tmp_path, "newest")
+    assert (choice.backup.name, choice.backup.wrapped, choice.backup.major) == ("tuesday", "gzip", 15)
+    assert (choice.newest_good, choice.sha256) == (AT - timedelta(days=2), "")
+    assert chosen(tmp_path, "random").backup.name == "monday.sql"
+
+
+@pytest.mark.parametrize(
+    ("facts", "days", "said"),
+    [({"database": "somebody_elses"}, 2, "is a backup of somebody_elses"), ({}, -3650, "was taken later than now")],
+    ids=["of another database", "from the future"],
+)
+def test_a_named_one_that_is_not_ours_is_refused_and_not_taken_for_one_without_a_manifest(tmp_path, facts, days, said):
+    put(tmp_path, 1)
+    with pytest.raises(CheckFailed, match=said):
+        chosen(tmp_path, put(tmp_path, days, **facts))
+
+
+def test_one_that_does_not_say_of_which_postgresql_it_is_is_refused(tmp_path):
+    (tmp_path / "theirs.sql").write_bytes(SQL.replace(b"-- Dumped from database version 15.8\n", b""))
+    with pytest.raises(CheckFailed, match="does not say of which PostgreSQL it is"):
+        chosen(tmp_path, "theirs.sql")
 
 
 @pytest.mark.parametrize("how", ["newest", "random", "clo-19990101T000000Z.dump"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -20,10 +21,12 @@ from clo_ops.findings import (
     Status,
     worst,
 )
+from clo_ops.orchestration import drill_steps
 from clo_ops.orchestration.coverage import pages
 from clo_ops.orchestration.drill import PROCEDURES, Drill, after, failed, relabelled
 from clo_ops.orchestration.drill_form import form, spec_of
 from clo_ops.orchestration.drill_run import weekly
+from clo_ops.orchestration.drill_steps import clean_up
 from clo_ops.policy import load_policy
 from clo_ops.probes.targets import BackupRepository, DockerTarget
 from clo_ops.reports.drill_facts import part_of
@@ -78,6 +81,13 @@ def test_a_name_left_in_the_field_of_another_choice_is_no_choice():
         {"keep": "perhaps"},
         {"rto_minutes": 0},
         {"rto_minutes": -5},
+        {"rto_minutes": 1e300},
+        {"rto_minutes": float("inf")},
+        {"rpo_minutes": float("nan")},
+        {"parts": "restore"},
+        {"parts": [{"restore": True}]},
+        {"backup": "named", "name": ["clo-1.dump"]},
+        {"backup": ["newest"]},
         {"rpo_minutes": "soon"},
         {"rpo_minutes": True},
         {"colour": "green"},
@@ -220,6 +230,35 @@ def test_every_day_what_drills_left_is_removed_and_a_silent_engine_is_no_error_o
     assert run.kept.unanswered == ()
 
 
+def test_the_clean_up_needs_neither_the_backup_nor_its_repository(tmp_path):
+    """Rotated away since, or a repository that does not answer any more: what the drill made goes all the same."""
+    run = an_end_of_day(tmp_path, SATURDAY)
+    run.dag_id, run.run_id = "dag", "run"
+    made = tmp_path / drill_id("dag", "run")
+    made.mkdir()
+    drill = Drill(run, spec_of(POLICY, {**defaults(), "place": "local"}))
+    (judged,) = clean_up(drill)
+    assert (judged.status, judged.name) == (Status.PASS, "nothing left")
+    assert not made.exists()
+    assert run.kept.first("drill.removed").detail == f"cluster {made}"
+
+
+@pytest.mark.parametrize(
+    ("names", "depth"), [((), "L4"), (("canary",), "L3"), (("tables", "schema"), "L3"), (("newest row of a",), "L4")]
+)
+def test_a_backup_nothing_can_be_held_against_is_proven_no_deeper_than_its_restore(monkeypatch, names, depth):
+    left_out = [replace(found(Status.NOT_APPLICABLE, "M3-03", name), severity=None) for name in names]
+    monkeypatch.setattr(drill_steps, "_contents", lambda drill: (Answer(), [found(Status.PASS, "M3-03"), *left_out]))
+    monkeypatch.setattr(drill_steps, "_meaning", lambda drill, folder: (Answer(), [found(Status.PASS, "M3-03", "I")]))
+    drill, recorded = a_drill(found(Status.PASS)), []
+    drill.run.keep, drill.run.attach = lambda answer: None, lambda *file: None
+    drill.run.ledger.record_backup = recorded.append
+    backup = ChosenBackup(BackupRepository("file:///nowhere"), "clo.dump", "clo", 15)
+    drill.__dict__["choice"] = SimpleNamespace(backup=backup, taken=SATURDAY, sha256="")
+    drill_steps.contents_and_meaning(drill)
+    assert [set(one.proven) for one in recorded] == [{depth}]
+
+
 def an_end_of_day(folder, at, seen=False):
     """A run of it on a machine without a Docker engine; ``seen``: one answered on an earlier day."""
     local = POLICY.recovery.local.model_copy(update={"directory": str(folder)})
@@ -228,5 +267,10 @@ def an_end_of_day(folder, at, seen=False):
     earlier = [Measurement("drill.removed", 0, "count", at, {"kind": "docker"})] if seen else []
     ledger = SimpleNamespace(measurements=lambda *asked: iter(earlier))
     run = SimpleNamespace(policy=policy, at=at, connections=connections, ledger=ledger, kept=Answer())
-    run.keep = lambda answer: setattr(run, "kept", run.kept + answer)
+
+    def keep(answer):
+        run.kept += answer
+        return answer
+
+    run.keep = keep
     return run

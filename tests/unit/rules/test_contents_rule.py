@@ -55,6 +55,24 @@ def test_the_same_contents_pass() -> None:
 
 
 @pytest.mark.parametrize(
+    ("changes", "left_out"),
+    [
+        ({"canary": {"table": "c", "nonce": "n"}}, []),
+        ({}, ["canary"]),
+        ({"canary": {"table": "c", "nonce": "n"}, "schema_fingerprint": ""}, ["schema"]),
+        ({"canary": {"table": "c", "nonce": "n"}, "tables": {"public.a": {"rows": 3}}}, ["fingerprints"]),
+        ({"tables": {}, "schema_fingerprint": ""}, ["canary", "schema", "tables"]),
+    ],
+)
+def test_what_nothing_could_be_held_against_is_named(changes: dict[str, Any], left_out: list[str]) -> None:
+    """Indexes nobody could check, or no drill before this one, are no part of the backup's own record."""
+    canary = Measurement("contents.canary.matches", 1, "bool", AT, {"table": "c"})
+    unchecked = Measurement("contents.index.checked", 0, "bool", AT, {}, "no amcheck here")
+    found = judged(answer=Answer((canary, unchecked)), **changes)
+    assert contents.uncompared(found.values()) == left_out
+
+
+@pytest.mark.parametrize(
     ("lost", "status"), [(RPO, Status.PASS), (RPO + timedelta(seconds=1), Status.FAIL), (timedelta(0), Status.PASS)]
 )
 def test_rows_lost_are_judged_strictly_at_the_recovery_point(lost: timedelta, status: Status) -> None:

@@ -86,6 +86,14 @@ def test_each_proof_counts_by_itself(missing):
     assert refused(without)
 
 
+def test_a_local_place_is_known_by_its_directory_in_place_of_what_only_docker_has():
+    own = {*PROOFS, "cluster"} - {"container", "no_way_out"}
+    made = [Measurement("guard.proof", 1, "bool", AT, {"proof": name}) for name in own]
+    status = {one.subject: one.status for one in judge_proofs(Answer.of(made), kind="local")}
+    assert {name for name in status if status[name] is Status.PASS} == own
+    assert refused(judge_proofs(Answer.of(one for one in made if one.labels["proof"] != "cluster"), kind="local"))
+
+
 @pytest.mark.parametrize("aspect", MATRIX)
 def test_the_matrix_says_what_refuses_and_what_warns(aspect):
     different = Answer((Measurement("guard.parity", 0, "bool", AT, {"aspect": aspect, "of": ""}, "a, b"),))

@@ -64,7 +64,9 @@ def test_all_holding_is_one_pass() -> None:
         ({"I11": 2, "I12": 1}, {"I11": 2, "I12": 0}, Status.FAIL),
         ({"I11": 0, "I12": 0}, {"I11": 2, "I12": 0}, Status.FAIL),  # mended by nobody
         ({"I11": 2}, {"I11": 2, "I12": 0}, Status.FAIL),  # could not be asked any more
-        ({"I11": 2, "I12": 1}, {"I11": 2}, Status.PASS),  # an invariant younger than the backup
+        ({"I11": 2, "I12": 0}, {"I11": 2}, Status.PASS),  # an invariant younger than the backup
+        ({"I11": 2, "I12": 1}, {"I11": 2}, Status.WARN),  # the same, broken: nobody knows whether it was so then
+        ({"I11": 2}, {}, Status.NOT_APPLICABLE),
         ({"I11": 2}, None, Status.NOT_APPLICABLE),
     ],
 )

@@ -1,11 +1,13 @@
 """ED-06: remove the backups a plan says are due (manual L81; D59). A plan is made by rules.rotation, never here.
 
 A backup goes in an order that can break off anywhere: its manifest takes a hidden name, which is the note that it is
-being removed; then the archive goes; then whoever asked records it; then the note. Run again, notes are finished first.
+being removed; then the archive goes; then whoever asked records it; then the note. Run again, what is still whole is
+taken back first (``take_back``) and planned anew; the other notes are finished.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -15,6 +17,7 @@ from clo_ops.probes.backup_files import BackupFiles, Unlistable
 from clo_ops.probes.targets import BackupRepository
 
 NOTE = ".removing"
+LONGEST_NOTE = 16 * 1024 * 1024  # bytes: as long as a manifest may be
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,33 @@ class Removed:
 
     path: str
     failure: str = ""
+
+
+def take_back(repository: BackupRepository) -> list[str]:
+    """Undo what a killed run began and has not removed yet: today's plan decides, a legal hold may have come since.
+
+    Those whose manifest has its own name again. Raises Unlistable, or what the storage raises.
+    """
+    writer, back = BackupWriter(BackupFiles(repository)), []
+    there = writer.files.listing()
+    for path in _begun(writer):
+        if path in there and there[path].size == _size_noted(writer.files, path):
+            writer.name_it(_note(path), path + MANIFEST)
+            back.append(path)
+    return back
+
+
+def _begun(writer: BackupWriter) -> list[str]:
+    return [name.removeprefix(".").removesuffix(NOTE) for name in writer.files.hidden() if name.endswith(NOTE)]
+
+
+def _size_noted(files: BackupFiles, path: str) -> int | None:
+    """Bytes of the archive by its manifest, which is the note; None where it never had one."""
+    try:
+        noted = json.loads(files.head(_note(path), LONGEST_NOTE) or b"{}").get("size_bytes")
+    except ValueError:
+        return None
+    return noted if isinstance(noted, int) else None
 
 
 def remove(
@@ -34,8 +64,7 @@ def remove(
     cannot be listed.
     """
     writer = BackupWriter(BackupFiles(repository))
-    begun = [name.removeprefix(".").removesuffix(NOTE) for name in writer.files.hidden() if name.endswith(NOTE)]
-    for path in dict.fromkeys([*begun, *due]):
+    for path in dict.fromkeys([*_begun(writer), *due]):
         try:
             _remove(writer, path)
             gone(path)

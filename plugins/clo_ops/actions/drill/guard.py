@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from clo_ops.actions.drill.docker_place import DockerPlace
-from clo_ops.actions.drill.local_place import home
+from clo_ops.actions.drill.local_place import LocalPlace, home
 from clo_ops.actions.drill.others import Standing, standing
 from clo_ops.actions.drill.place import ChosenBackup, Place, PlaceFailed, PlaceGone, PlaceUnreachable, Server
 from clo_ops.actions.drill.roles import source_of
@@ -65,10 +65,13 @@ def proofs(place: Place, backup: ChosenBackup, production: Sequence[PostgresTarg
     ``container``: found in the engine by this drill's labels, on an internal network only, no port published.
     ``address``: differs from all that production's names resolve to. ``system_identifier``: the target's own, read from
     it, is neither that of a production server (each is asked, read-only) nor the one in the manifest. ``no_way_out``:
-    from inside, no production server answers.
+    from inside, no production server answers. Of a local place ``cluster``, in place of the first and the last: the
+    server that answers works on the data directory this drill made.
     """
     asked = [_proof(place, "address", lambda: _address(place, production))]
     asked.append(_proof(place, "system_identifier", lambda: _identifier(place, backup, production)))
+    if isinstance(place, LocalPlace):
+        asked.append(_proof(place, "cluster", lambda: _cluster(place)))
     if isinstance(place, DockerPlace):
         asked.append(_proof(place, "container", lambda: _container(place)))
         asked.append(_proof(place, "no_way_out", lambda: _no_way_out(place, production)))
@@ -215,6 +218,13 @@ def _container(place: DockerPlace) -> tuple[bool, str]:
         f" ({'internal' if internal else 'NOT internal'}), {len(published)} published ports"
     )
     return bool(ours and internal and joined == [place.network] and not published), detail
+
+
+def _cluster(place: LocalPlace) -> tuple[bool, str]:
+    server = place.primary()
+    with connect(replace(server.target, database="postgres")) as session:
+        works_on = str(rows(session, "drill/data_directory")[0]["data_directory"])
+    return Path(works_on).resolve() == server.data.resolve(), f"the target works on {works_on}, made was {server.data}"
 
 
 def _no_way_out(place: DockerPlace, production: Sequence[PostgresTarget]) -> tuple[bool, str]:

@@ -94,7 +94,7 @@ class LocalPlace:
         return start_in(self, database)
 
     def remove(self) -> list[str]:
-        return [] if not self.directory.exists() else [_removed(self.directory)]
+        return remove_at(self.directory)
 
     def _make_directory(self) -> None:
         base = self.directory.parent
@@ -162,6 +162,11 @@ def places(base: Path) -> Iterator[tuple[Path, Labels]]:
                 yield path.parent, labels
 
 
+def remove_at(directory: Path) -> list[str]:
+    """One drill's directory, also where it was not labelled yet; empty where there is none."""
+    return [_removed(directory)] if directory.exists() else []
+
+
 def remove_where(base: Path, wanted: Callable[[Labels], bool]) -> list[str]:
     return [_removed(path) for path, labels in places(base) if wanted(labels)]
 
@@ -177,4 +182,4 @@ def _removed(directory: Path) -> str:
     return f"cluster {directory}"
 
 
-__all__ = ["LocalPlace", "home", "places", "remove_where"]
+__all__ = ["LocalPlace", "home", "places", "remove_at", "remove_where"]

@@ -9,13 +9,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clo_ops.actions.drill.place import ChosenBackup, Server
 from clo_ops.findings import Answer, Measurement
 from clo_ops.probes.postgres import connect, rows
 from clo_ops.probes.reaching import Unreachable
 from clo_ops.rules.guard import PARITY
+
+if TYPE_CHECKING:
+    from clo_ops.actions.drill.session import Connection
 
 PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
 
@@ -30,16 +33,24 @@ def parity(server: Server, backup: ChosenBackup) -> Answer:
             locale = collation.get("collate")
             known = bool(locale and rows(session, "drill/collation_known", {"locale": locale})[0]["known"])
             extensions = {row["name"]: row["versions"] for row in rows(session, "drill/available_extensions")}
-            facts = rows(session, "contents/database")[0]
+            version = _version_here(session, collation)
     except Unreachable as error:
         return error.unanswered("versions, collations and extensions", target, "a read-only session")
     return Answer.of(
         [
             *_versions(identity, backup),
-            *_collation(collation, known, facts, identity["version_num"] // 10000),
+            *_collation(collation, known, version, identity["version_num"] // 10000),
             *_extensions(backup.manifest.get("extensions") or {}, extensions),
         ]
     )
+
+
+def _version_here(session: Connection, then: dict[str, Any]) -> str:
+    """Of the backup's collation on this server; empty where it has none, or does not know it."""
+    provider = then.get("provider") or "c"
+    name = then.get("collate") if provider == "c" else then.get("locale")
+    found = rows(session, "drill/collation_version", {"provider": provider, "name": name or ""})
+    return str(found[0]["version"] or "") if found else ""
 
 
 def _same(aspect: str, holds: bool, detail: str, of: str = "") -> Measurement:
@@ -59,7 +70,7 @@ def _versions(identity: dict[str, Any], backup: ChosenBackup) -> Iterator[Measur
         )
 
 
-def _collation(then: dict[str, Any], known: bool, now: dict[str, Any], major: int) -> Iterator[Measurement]:
+def _collation(then: dict[str, Any], known: bool, version: str, major: int) -> Iterator[Measurement]:
     if then.get("encoding"):
         # Every encoding but these few can be a database's; what makes the database asks for the backup's own.
         client_only = {"SJIS", "BIG5", "GBK", "UHC", "GB18030", "JOHAB", "SHIFT_JIS_2004"}
@@ -72,13 +83,9 @@ def _collation(then: dict[str, Any], known: bool, now: dict[str, Any], major: in
         )
     if then.get("collate"):
         yield _same("locale", known, f"backup {then['collate']}, {'known' if known else 'not known'} to the server")
-    if (
-        then.get("collation_version")
-        and now.get("provider") == then.get("provider")
-        and then["collate"] == now["collate"]
-    ):
-        detail = f"backup {then['collation_version']}, server {now.get('collation_version')}"
-        yield _same("collation_version", then["collation_version"] == now.get("collation_version"), detail)
+    if then.get("collation_version") and version:
+        detail = f"backup {then['collation_version']}, server {version}"
+        yield _same("collation_version", then["collation_version"] == version, detail)
 
 
 def _extensions(wanted: dict[str, str], available: dict[str, list[str]]) -> Iterator[Measurement]:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from clo_ops.actions.drill.docker_place import remove_all
 from clo_ops.actions.drill.engine import Engine
-from clo_ops.actions.drill.local_place import home, places, remove_where
+from clo_ops.actions.drill.local_place import home, places, remove_at, remove_where
 from clo_ops.actions.drill.others import Standing, standing
 from clo_ops.actions.drill.place import PlaceUnreachable
 from clo_ops.findings import Answer, CloOpsError, Measurement, Unanswered
@@ -41,6 +41,18 @@ def reap(
     except PlaceUnreachable as error:
         return removed, answer + _unanswered(reached, error)
     return removed + gone, answer + Answer((_removed("docker", gone, now),))
+
+
+def end(recovery: Recovery, drill: str, kind: PlaceKind = "docker", *, engine: DockerTarget | None = None) -> list[str]:
+    """Everything of this one drill, by its id alone; the names of what went. Idempotent.
+
+    A drill of ``kind`` local has nothing in an engine. Raises PlaceUnreachable, PlaceFailed for what does not go.
+    """
+    removed = remove_at(home(recovery) / drill)
+    if kind == "docker":
+        reached = Engine(engine or DockerTarget(recovery.docker.engine))
+        removed += remove_all(reached, lambda one: one.labels.drill == drill)
+    return removed
 
 
 def remaining(

@@ -7,6 +7,7 @@ proofs mean what they mean in a drill.
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import subprocess
 import tempfile
@@ -18,6 +19,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from clo_ops.actions.backups.names import MANIFEST
 from clo_ops.actions.backups.take import take
 from clo_ops.actions.drill.container import MIB, Mount
 from clo_ops.actions.drill.docker_place import DockerPlace
@@ -82,6 +84,15 @@ class Rehearsal:
             database_bytes=int(self.manifest.get("database_bytes") or 0),
             manifest=facts,
         )
+
+    def alone(self, name: str, **changed: Any) -> BackupRepository:
+        """The good backup in a repository of its own, its manifest beside it; ``changed`` are keys made otherwise."""
+        place = self.folder / name
+        place.mkdir(exist_ok=True)
+        facts = {**self.manifest, **changed}
+        shutil.copyfile(self.folder / facts["path"], place / facts["path"])
+        (place / f"{facts['path']}{MANIFEST}").write_text(json.dumps(facts))
+        return BackupRepository(place.as_uri())
 
     def inside(self, name: str) -> str:
         """The file's path for programs beside the server."""

@@ -23,15 +23,22 @@ ATTRIBUTES = ("superuser", "inherit", "createrole", "createdb", "replication", "
 def restore_roles(server: Server, backup: ChosenBackup) -> Answer:
     """Make the manifest's roles and memberships on the throw-away server; those it has are left as they are.
 
-    ``restore.roles`` (count; detail names those made) and ``drill.phase.duration`` {phase: roles}. Done twice it does
-    nothing more. Raises Unreachable, PlaceFailed.
+    Plain SQL without a manifest's roles is given those it names, without any right: psql asks for them.
+    ``restore.roles`` (count of the manifest's; detail names those made) and ``drill.phase.duration`` {phase: roles}.
+    Done twice it does nothing more. Raises Unreachable, PlaceFailed.
     """
     wanted = list(backup.manifest.get("roles") or [])
     with phase("roles") as taken, writing(server.target, production=source_of(backup), database="postgres") as session:
-        made = _make(session, wanted)
+        made = _make(session, wanted or _named(backup))
         _join(session, wanted)
     detail = f"made {', '.join(made)}" if made else ""
     return taken.answer + Answer((Measurement(ROLES, len(wanted), "count", datetime.now(UTC), detail=detail),))
+
+
+def _named(backup: ChosenBackup) -> list[dict[str, Any]]:
+    from clo_ops.actions.drill.named_roles import roles_named
+
+    return [{"name": name} for name in roles_named(backup)] if backup.format == "plain" else []
 
 
 def source_of(backup: ChosenBackup) -> str:
