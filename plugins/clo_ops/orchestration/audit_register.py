@@ -224,4 +224,4 @@ def _report(run: Run, more: Sequence[Finding]) -> list[Finding]:
     from clo_ops.reports.security_audit import assemble
 
     sheet = assemble(run.ledger, run.ledger_run, run.policy, more=more, link=run_link(run.dag_id, run.run_id))
-    return kept(run, sheet, "security-audit", run.policy.audit.to)
+    return kept(run, sheet, "security-audit", run.policy.audit.to, "M1-09")

@@ -40,7 +40,7 @@ def trends(run: Run, procedure: str) -> list[Finding]:
     terms, findings, kept = run.policy.capacity.forecasts, list[Finding](), list[capacity.Outlook]()
     for resource in run.policy.capacity.of(procedure):
         found = outlooks(run, resource)
-        findings += capacity.judge(resource, found, terms, at=run.at, wanted=_hosts(run, resource))
+        findings += capacity.judge(resource, found, terms, at=run.at, wanted=hosts_wanted(run, resource))
         kept += found
     days = [day for one in kept for day in capacity.forecast_days(one, terms, procedure)]
     run.ledger.record_forecasts(run.ledger_run, procedure, days)
@@ -71,7 +71,7 @@ def _key(one: RollUp) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(one.labels.items()))
 
 
-def _hosts(run: Run, resource: Resource) -> list[str]:
+def hosts_wanted(run: Run, resource: Resource) -> list[str]:
     """A host of the policy without figures is not quietly left out."""
     return [host.name for host in run.policy.hosts] if resource.metric.startswith("system.") else []
 
@@ -86,11 +86,12 @@ def _plotted(run: Run, procedure: str, kept: Sequence[capacity.Outlook]) -> None
 
 
 def disk_growth(run: Run) -> list[Finding]:
-    """WW-03: mounts and databases, and the largest tables with what they grew."""
+    """WW-03: mounts and databases, and the largest tables and indexes with what they grew."""
     from clo_ops.probes.table_use import table_use as ask
 
     since, until = run.at - timedelta(days=35), run.at - timedelta(days=5)
-    earlier = list(run.ledger.measurements(table_use.SIZE, since, until))
+    sizes = (table_use.SIZE, table_use.INDEX_SIZE)
+    earlier = [one for metric in sizes for one in run.ledger.measurements(metric, since, until)]
     answer = run.ask(ask, run.connections.postgres, run.policy.capacity.tables.largest)
     return trends(run, "WW-03") + table_use.judge_growth(answer, earlier)
 
@@ -144,7 +145,7 @@ def load_pattern(run: Run) -> list[Finding]:
 def scaling(run: Run) -> list[Finding]:
     """WW-09: recommendations from this run's findings, how good the forecasts were so far, and the report of it all."""
     so_far = [one for one in run.ledger.findings(run.ledger_run) if one.procedure in LOOKED_AT]
-    findings = [*recommendations.judge(so_far, run.policy.capacity.owners), _score(run)]
+    findings = [*recommendations.judge(so_far, run.policy.capacity.owners, LOOKED_AT), _score(run)]
     sheet = assemble(
         run.ledger,
         run.ledger_run,

@@ -97,7 +97,7 @@ def _statements(run: Run, month: Period) -> list[Bottleneck]:
 
 def room_left(run: Run) -> list[Finding]:
     """M2-04: what is left of each resource in the worst hour of its usual week, by the outlooks of WW-01 to WW-04."""
-    from clo_ops.orchestration.capacity import outlooks
+    from clo_ops.orchestration.capacity import hosts_wanted, outlooks
 
     policy, findings, rooms = run.policy, list[Finding](), list[headroom.Headroom]()
     little, entry = policy.performance.headroom.little, policy.procedures["M2-04"]
@@ -105,7 +105,8 @@ def room_left(run: Run) -> list[Finding]:
         found = outlooks(run, resource)
         rooms += [room for one in found if (room := headroom.headroom(one)) is not None]
         terms = policy.capacity.forecasts
-        findings += headroom.judge(resource, found, terms, little, entry.first_action, at=run.at)
+        wanted = hosts_wanted(run, resource)
+        findings += headroom.judge(resource, found, terms, little, entry.first_action, at=run.at, wanted=wanted)
     source = "ledger: hourly figures, forecast as in WW-01 to WW-04"
     _tables(run, "M2-04", Table(headroom.HEADING, tuple(headroom.rows(rooms)), source, frozenset({1, 2, 3, 4})))
     known = _asked(run, "M2-04")

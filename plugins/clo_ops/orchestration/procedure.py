@@ -117,6 +117,7 @@ def open_run(context: Mapping[str, Any], task_id: str) -> Iterator[Run]:
             ledger=ledger,
             ledger_run=key,
             try_number=context["ti"].try_number,
+            last_try=context["ti"].try_number > getattr(context["ti"], "max_tries", 0),
             firing=run_firing(policy, dag_run, at),
             params=dict(context.get("params") or {}),
             trigger=str(getattr(dag_run.run_type, "value", dag_run.run_type)),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from clo_ops.findings import CouldNotCheck, Finding, Severity, Status
+from clo_ops.findings import CouldNotCheck, Finding, Severity, Status, worst
 
 if TYPE_CHECKING:
     from clo_ops.orchestration.run import Run
@@ -20,20 +20,28 @@ INSTALL = "Install what the message names on the workers; the HTML report is com
 def kept(run: Run, sheet: Sheet, name: str, groups: Sequence[str], procedure: str = "") -> list[Finding]:
     """The report as HTML, PDF and JSON among the task's evidence, and its mail in the outbox. A warning without a PDF.
 
-    ``procedure`` is whose task it is, where the sheet's first finding is another's. Raises CouldNotCheck where nobody
-    of the groups has a mail address.
+    ``procedure`` is whose task it is, where the sheet's first finding is another's. A report that Airflow will make
+    again, as nobody answered, is mailed when that is done: once, and never with files that are no longer there. Raises
+    CouldNotCheck where nobody of the groups has a mail address.
     """
     from clo_ops.reports.pdf import PdfMissing
 
-    stamp, found = datetime.now(UTC).replace(microsecond=0), []
+    stamp, found, mine = datetime.now(UTC).replace(microsecond=0), [], procedure or _procedure(run, sheet)
     files = {f"{name}.html": sheet.as_html(stamp).encode(), f"{name}.json": sheet.as_json(stamp)}
     try:
         files[f"{name}.pdf"] = sheet.as_pdf(stamp)
     except PdfMissing as error:
-        found.append(_no_pdf(procedure or _procedure(run, sheet), error))
+        found.append(_no_pdf(mine, error))
     evidence = [run.attach(file, data, KINDS[file.rpartition(".")[2]]) for file, data in files.items()]
-    _tell(run, sheet, name, [one for one in evidence if one.name.endswith(ENCLOSED)], recipients(run, groups))
+    to = recipients(run, groups)
+    if run.last_try or not _asked_again([one for one in sheet.findings if one.procedure == mine]):
+        _tell(run, sheet, name, [one for one in evidence if one.name.endswith(ENCLOSED)], to)
     return found
+
+
+def _asked_again(own: Sequence[Finding]) -> bool:
+    """Whether the task's retries make it anew: for what nobody answered, and for nothing else."""
+    return bool(own) and worst(own) is Status.UNKNOWN
 
 
 def _procedure(run: Run, sheet: Sheet) -> str:

@@ -27,7 +27,8 @@ class Run:
     ledger's key of the run. ``answer`` gathers what was asked, for the record. ``firing`` is None outside Airflow.
     ``params`` are what the form of a run by hand says; ``evidence`` are files kept beside what was asked.
     ``trigger`` is Airflow's run type ("scheduled", "manual" ...), ``asked_by`` the user of Airflow who started it.
-    ``state_of`` a DAG and a run of it is what Airflow says of that run, empty where it knows none.
+    ``state_of`` a DAG and a run of it is what Airflow says of that run, empty where it knows none. ``last_try`` is
+    False where Airflow tries the task again by itself if nobody answers.
     """
 
     dag_id: str
@@ -39,6 +40,7 @@ class Run:
     ledger: Ledger
     ledger_run: int
     try_number: int = 1
+    last_try: bool = True
     answer: Answer = field(default_factory=Answer)
     firing: Firing | None = None
     params: Mapping[str, Any] = field(default_factory=dict)

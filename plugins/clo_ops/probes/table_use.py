@@ -18,7 +18,8 @@ COUNTS = ("rows", "scans", "rows_scanned", "index_scans")
 
 
 def table_use(target: PostgresTarget, largest: int) -> Answer:
-    """``postgresql.table.size`` and ``.index_size`` (bytes) by {table} of the ``largest`` tables.
+    """``postgresql.table.size`` and ``.index_size`` (bytes) by {table} of the ``largest`` tables, and
+    ``postgresql.index.size`` (bytes) by {index, table} of as many indexes.
 
     Of every table ``postgresql.table.rows``, ``.scans``, ``.rows_scanned`` and ``.index_scans`` (count).
     """
@@ -32,5 +33,8 @@ def table_use(target: PostgresTarget, largest: int) -> Answer:
                 yield Measurement("postgresql.table.index_size", row["index_bytes"], "bytes", at, labels)
             for name in COUNTS:
                 yield Measurement(f"postgresql.table.{name}", row[name], "count", at, labels)
+        for row in rows(connection, "capacity/index_size", {"largest": largest}):
+            labels = {"index": row["index"], "table": row["table"]}
+            yield Measurement("postgresql.index.size", row["bytes"], "bytes", at, labels)
 
     return asked("the use of the tables", target, measure)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from difflib import get_close_matches
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -81,7 +81,8 @@ def kept(ledger: Ledger, name: str, day: date | None, read: Read) -> Kept:
         near = get_close_matches(name, NAMES, n=1)
         step = f"did you mean {near[0]}?" if near else "make report lists them"
         raise NoSuchReport(f"there is no report {name!r}", f"one of {', '.join(NAMES)}", step)
-    runs = made_by(ledger, name)
+    since = datetime.combine(day, time(), UTC) if day else None
+    runs = made_by(ledger, name, since)
     of_day = [one for one in runs if day is None or one.at.astimezone(UTC).date() == day]
     if not of_day:
         raise _none_of(name, day, runs)
@@ -99,10 +100,13 @@ def of_run(ledger: Ledger, name: str, run: RunRow, read: Read) -> Kept:
     return Kept(name, run, files, sheet_of(content, by_hash, read), datetime.fromisoformat(content["made_at"]))
 
 
-def made_by(ledger: Ledger, name: str) -> list[RunRow]:
-    """The runs that left a report of this name, newest first."""
-    since = datetime.now(UTC) - timedelta(days=DAYS_BACK)
-    return ledger.runs_with_evidence(NAMES[name].dag_id, f"{name}.json", since)
+def made_by(ledger: Ledger, name: str, since: datetime | None = None) -> list[RunRow]:
+    """The runs that left a report of this name, newest first: of the last year and a month, or since an earlier day.
+
+    Evidence is kept for years, and so is the way to ask for a report of then.
+    """
+    lately = datetime.now(UTC) - timedelta(days=DAYS_BACK)
+    return ledger.runs_with_evidence(NAMES[name].dag_id, f"{name}.json", min(lately, since or lately))
 
 
 def _none_of(name: str, day: date | None, runs: Sequence[RunRow]) -> NoSuchReport:

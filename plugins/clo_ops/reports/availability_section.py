@@ -41,7 +41,7 @@ def _judged(facts: Facts, found: Availability) -> Finding:
     target = _target(facts) or 0.0
     case = facts.case("availability", f"at least {target:g} %, looked at all the time", COMPARE)
     if found.unannounced is None:
-        return case.not_applicable(NO_SOURCE, "Nobody looked whether the service answered")
+        return case.warned(NO_SOURCE, "Nobody looked whether the service answered")
     actual = f"{found.unannounced:.3f} %"
     said = f"{actual} of {age(found.observed)} looked at, {len(found.outages)} outages"
     missing = found.observed < ENOUGH * found.asked

@@ -7,7 +7,8 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from clo_ops.findings import CheckFailed, CouldNotCheck, Finding, Status
-from clo_ops.reports.sheet import Plot, Section, Sheet
+from clo_ops.reports.capacity_sources import sources
+from clo_ops.reports.sheet import Plot, Section, Sheet, Table
 
 if TYPE_CHECKING:
     from clo_ops.ledger import Evidence, Ledger
@@ -27,8 +28,10 @@ def assemble(
     """
     row, evidence = ledger.run(run), ledger.evidence(run)
     findings = [*(one for one in ledger.findings(run) if one.procedure not in {new.procedure for new in more}), *more]
+    of_part = {part: [one for one in findings if one.procedure == part] for part in PARTS}
     sections = tuple(
-        _section(part, [one for one in findings if one.procedure == part], evidence, policy, read) for part in PARTS
+        _section(part, found, evidence, policy, read, sources(part, policy, row.at, evidence))
+        for part, found in of_part.items()
     )
     return Sheet(
         title=f"Capacity report of {row.at:%Y-%m-%d}",
@@ -42,8 +45,8 @@ def assemble(
     )
 
 
-def _section(
-    part: str, findings: Sequence[Finding], evidence: Sequence[Evidence], policy: Policy, read: Read
+def _section(  # noqa: PLR0917 - what a section is made of
+    part: str, findings: Sequence[Finding], evidence: Sequence[Evidence], policy: Policy, read: Read, table: Table
 ) -> Section:
     entry, plots, gaps = policy.procedures[part], list[Plot](), list[str]()
     for one in evidence:
@@ -54,7 +57,7 @@ def _section(
                 gaps.append(f"The plot {one.name} is missing: {error}")
     if not findings:
         gaps.append(f"{part} left no finding in this run: nobody looked.")
-    return Section(entry.title, f"{part}, {entry.lines}", (), (), tuple(plots), tuple(findings), tuple(gaps))
+    return Section(entry.title, f"{part}, {entry.lines}", (), (table,), tuple(plots), tuple(findings), tuple(gaps))
 
 
 def _verdict(findings: Sequence[Finding]) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from clo_ops.ledger import Ledger
 
 MADE_BY_HAND = "Start its DAG for that day by hand, then clear this task."
+OPEN = "Open that report, and follow the first action of what is red or warns in it."
 CARDS = ("figure", "", "note")
 Fits = Callable[[Sheet], bool]
 
@@ -78,14 +79,16 @@ def _procedure(section: Section) -> str:
 
 
 def _case(facts: Facts, part: Part) -> tuple[str, str]:
-    return f"{NAMES[part.name].procedure} {NAMES[part.name].title.lower()}", "made, and as it was kept"
+    return f"{NAMES[part.name].procedure} {NAMES[part.name].title.lower()}", "made, as it was kept, and green"
 
 
 def _whose(facts: Facts, part: Part, found: Kept) -> Section:
     name, expected = _case(facts, part)
     page, sheet = found.files["html"], found.sheet
     said = f"{sheet.colour}, made {moment(found.made_at)}"
-    finding = facts.case(name, expected).passed(said, f"{sheet.title}: {said}")
+    case = facts.case(name, expected, OPEN)
+    # What is red in it may be in a section that is not taken: the whole must not be greener than its parts.
+    finding = (case.passed if sheet.colour == "GREEN" else case.warned)(said, f"{sheet.title}: {said}")
     source = f"{page.uri}, SHA-256 {page.sha256}"
     cards = table(CARDS, sheet.cards, source, (1,)) if sheet.cards else None
     lines = (f"{sheet.colour}. {sheet.verdict}",)
@@ -103,11 +106,12 @@ def _missing(facts: Facts, part: Part, status: Status, actual: str, said: str) -
 
 
 def together(title: str, facts: Facts, sections: Sequence[Section], cards: Sequence[tuple[str, str, str]]) -> Sheet:
-    """The report; its verdict names the reports it is made of that are red, yellow or missing."""
+    """The report; its verdict names the reports it is made of that are red, yellow or missing, and what has gaps."""
     own = [one for section in sections for one in section.findings if one.procedure == facts.procedure]
     red = [one.name for one in own if one.actual.startswith("RED") or one.status in (Status.FAIL, Status.UNKNOWN)]
-    yellow = [one.name for one in own if one.actual.startswith("YELLOW") or one.status is Status.WARN]
-    parts = [_said("red", red), _said("to look at", yellow)]
+    yellow = [one.name for one in own if one.status is Status.WARN and one.name not in red]
+    missing = [one.heading.lower() for one in sections if one.gaps]
+    parts = [_said("red", red), _said("to look at", yellow), _said("without some of its figures", missing)]
     said = "; ".join(part for part in parts if part)
     verdict = f"{said[0].upper()}{said[1:]}." if said else "Every report was made, and none has anything to look at."
     since, end = facts.period.since, facts.period.until
@@ -115,7 +119,7 @@ def together(title: str, facts: Facts, sections: Sequence[Section], cards: Seque
 
 
 def _said(what: str, names: Sequence[str]) -> str:
-    return f"{what}: {', '.join(names)}" if names else ""
+    return f"{what}: {', '.join(dict.fromkeys(names))}" if names else ""
 
 
 def cards_of(sections: Sequence[Section], wanted: Sequence[str]) -> list[tuple[str, str, str]]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MANY = 15
 READ = "Read the signatures that are new or grew (LM-03), the most frequent first."
 OPEN = "Open the newest Friday's report, the control that failed first."
+NOT_DUE = "not due"  # the name of what a task says of a procedure its cadence is not for
 
 
 def log_errors(facts: Facts, days: Mapping[str, LogDay], met: Sequence[SignatureDay], lines: str) -> Section:
@@ -61,7 +62,12 @@ def _requests(day: LogDay) -> tuple[str, str]:
 
 
 def runs(facts: Facts, made: Sequence[RunRow], lines: str) -> Section:
-    """The runs of the period by page, and how they ended."""
+    """The runs of the period by page, and how they ended. One that is not over by the time its page has is told."""
+    if not made:
+        gap = f"Runs of the procedures: none on record for {facts.period}."
+        case = facts.case("procedures of the period", "every run ended, none red", "See whether the scheduler lives.")
+        nobody = case.warned("none on record", "No procedure was run in this time: nobody looked")
+        return Section("Runs of the procedures", lines, findings=(nobody,), gaps=(gap,))
     pages: dict[str, list[RunRow]] = {}
     for one in made:
         pages.setdefault(one.dag_id, []).append(one)
@@ -69,10 +75,17 @@ def runs(facts: Facts, made: Sequence[RunRow], lines: str) -> Section:
     source = facts.of_ledger(f"clo_ops.runs of {facts.period}")
     tables = (table(("page", "runs", "red", "with warnings", "not ended"), rows, source, (1, 2, 3, 4)),) if rows else ()
     case = facts.case("procedures of the period", "every run ended, none red", "Open the red runs, the newest first.")
-    red = sum(one.status in RED for one in made)
-    said = f"{len(made)} runs of {len(pages)} pages, {red} red"
-    finding = case.warned(f"{red} red", said) if red else case.passed(f"{red} red", said)
+    red, late = sum(one.status in RED for one in made), sum(_overdue(facts, one) for one in made)
+    actual = f"{red} red" + (f", {late} not ended in time" if late else "")
+    said = f"{len(made)} runs of {len(pages)} pages, {actual}"
+    finding = case.warned(actual, said) if red or late else case.passed(actual, said)
     return Section("Runs of the procedures", lines, (), tables, (), (finding,))
+
+
+def _overdue(facts: Facts, one: RunRow) -> bool:
+    """Not ended though all the time its page may take is over: its summary, or its worker, is dead."""
+    longest = max((each.timeout for each in facts.policy.cadences.values() if each.dag == one.dag_id), default=None)
+    return one.status is None and longest is not None and facts.read_at - one.at > longest
 
 
 def _ended(made: Sequence[RunRow]) -> tuple[str, ...]:
@@ -90,7 +103,7 @@ def compliance(facts: Facts, reviewed: Reviewed, procedures: Sequence[str], line
     case = facts.case("compliance status", "reviewed every week, no control broken", OPEN)
     if not reviewed:
         gap = f"Compliance: {NO_SOURCE} on record for {facts.period}; no review ended in it."
-        return Section("Compliance status", lines, findings=(case.not_applicable(NO_SOURCE, gap),), gaps=(gap,))
+        return Section("Compliance status", lines, findings=(case.warned(NO_SOURCE, gap),), gaps=(gap,))
     heading = ("control group", *(f"{run.at:%d %b}" for run, _ in reviewed))
     rows = [_group(facts, one, reviewed) for one in procedures]
     source = facts.of_ledger(f"clo_ops.findings of {', '.join(dict.fromkeys(run.dag_id for run, _ in reviewed))}")
@@ -111,18 +124,29 @@ def _counted(findings: Sequence[Finding]) -> str:
 
 
 def told_before(facts: Facts, heading: str, reviewed: Reviewed, procedures: Sequence[str], lines: str) -> Section:
-    """What the newest run found of these procedures: vendors at risk (D50), the last drill."""
-    case = facts.case(heading.lower(), "looked at in the month")
-    mine = [one for _, found in reviewed[-1:] for one in found if one.procedure in procedures]
-    if not mine:
+    """What these procedures found when they were last due: vendors at risk (D50), the last drill. Whatever is red or
+    warns there is a warning here, and so is a month in which nobody looked."""
+    case = facts.case(heading.lower(), "looked at in the month, nothing red", "Follow what the first of them says.")
+    run, mine = _last(reviewed, procedures)
+    if run is None:
         gap = f"{heading}: {NO_SOURCE} on record for {facts.period}."
-        return Section(heading, lines, findings=(case.not_applicable(NO_SOURCE, gap),), gaps=(gap,))
+        return Section(heading, lines, findings=(case.warned(NO_SOURCE, gap),), gaps=(gap,))
     rows = [(one.procedure, one.subject or one.name, WORDS[one.status], one.message) for one in mine]
-    source = facts.of_ledger(f"clo_ops.findings of {reviewed[-1][0].dag_id} {reviewed[-1][0].run_id}")
-    worth = [one for one in mine if one.status in (*RED, Status.WARN)]
-    finding = case.passed(f"{len(worth)} to know of", f"{len(worth)} of {len(mine)} findings are to be known of")
+    source = facts.of_ledger(f"clo_ops.findings of {run.dag_id} {run.run_id}")
+    worth = sum(one.status in (*RED, Status.WARN) for one in mine)
+    actual, said = f"{worth} to know of", f"{worth} of {len(mine)} findings are to be known of"
+    finding = case.warned(actual, said) if worth else case.passed(actual, said)
     shown = table(("procedure", "what", "status", "found"), rows, source)
     return Section(heading, lines, (), (shown,), (), (finding,))
+
+
+def _last(reviewed: Reviewed, procedures: Sequence[str]) -> tuple[RunRow | None, list[Finding]]:
+    """The newest run in which these procedures were due: a page has runs of other cadences as well."""
+    for run, found in reversed(reviewed):
+        mine = [one for one in found if one.procedure in procedures]
+        if any(one.name != NOT_DUE for one in mine):
+            return run, mine
+    return None, []
 
 
 def months(
@@ -133,7 +157,7 @@ def months(
     case = facts.case("system health", "figures of the month on record")
     if not now:
         gap = f"Figures of the month: {NO_SOURCE} on record for {facts.period}."
-        return Section("System health", lines, findings=(case.not_applicable(NO_SOURCE, gap),), gaps=(gap,))
+        return Section("System health", lines, findings=(case.warned(NO_SOURCE, gap),), gaps=(gap,))
     rows = [_month(facts, one, earlier.get(_key(one)), titles) for one in now]
     heading = ("figure", "mean", "month before", "p95", "highest", "over critical", "measured")
     source = facts.of_ledger(f"clo_ops.daily of {facts.period} and of the month before")

@@ -55,21 +55,33 @@ def _section(
     missing = [TITLES[metric] for metric in metrics if not facts.series.get(metric)]
     gaps = [f"{NO_SOURCE.capitalize()} on record for this period: {', '.join(missing)}."] if missing else []
     tables = (_table(facts, found),) if found else ()
-    finding = _judged(facts, name, found, [TITLES[one] for one in needed if not facts.series.get(one)])
+    finding = _judged(facts, name, found, list(_silent(facts, needed)))
     return Section(heading, lines, (), tables, tuple(_plots(facts, found)), (finding,), tuple(gaps))
+
+
+def _silent(facts: Facts, needed: Sequence[str]) -> Iterator[str]:
+    """What must have figures and has none: a figure as a whole, or one of a host of policy."""
+    for metric in needed:
+        series = facts.series.get(metric, ())
+        hosts = {one.labels.get("host") for one in series}
+        if not series:
+            yield TITLES[metric]
+        elif metric in RESOURCES:
+            yield from (f"{TITLES[metric]} {host.name}" for host in facts.policy.hosts if host.name not in hosts)
 
 
 def _judged(facts: Facts, name: str, found: Sequence[SeriesDays], missing: Sequence[str]) -> Finding:
     case = facts.case(name, "figures on record, none over its critical level", LOOK)
     over = [one for one in found if (one.above_critical or NOTHING) > NOTHING]
+    told = ", ".join(f"{named(one)} for {age(one.above_critical or NOTHING)}" for one in over[:5])
     if missing:
+        beside = f" Over the critical level: {told}." if over else ""
         return Finding(
             facts.procedure, name, Status.UNKNOWN, case.expected, "no figures",
-            f"No figures of {', '.join(missing)} are on record for {facts.period}.", "", Severity.P2,
+            f"No figures of {', '.join(missing)} are on record for {facts.period}.{beside}", "", Severity.P2,
             "See whether the morning (DM-07) and business hours (BH-01) have measured; then clear the task.",
         )  # fmt: skip
     if over:
-        told = ", ".join(f"{named(one)} for {age(one.above_critical or NOTHING)}" for one in over[:5])
         return case.warned(f"{len(over)} over critical", f"Over the critical level: {told}")
     return case.passed(f"{len(found)} series", f"{len(found)} series, none over its critical level")
 

@@ -17,7 +17,7 @@ from clo_ops.findings import Finding, Status
 from clo_ops.reports.pdf import as_pdf
 from clo_ops.reports.templates import render
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 WORDS = {
     Status.PASS: "passed",
     Status.WARN: "warning",

@@ -76,6 +76,11 @@ class Availability:
         """Percent, were all that nobody looked at down: what can be claimed for certain."""
         return _percent(self.observed - (self.down - self.down_announced), self.asked) or 0.0
 
+    @property
+    def at_best(self) -> float:
+        """Percent, were all that nobody looked at up."""
+        return _percent(self.asked - (self.down - self.down_announced), self.asked) or 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:

@@ -39,13 +39,20 @@ def headroom(one: Outlook) -> Headroom | None:
 
 
 def judge(
-    resource: Resource, outlooks: Sequence[Outlook], terms: Forecasts, little: float, first_action: str, *, at: datetime
+    resource: Resource,
+    outlooks: Sequence[Outlook],
+    terms: Forecasts,
+    little: float,
+    first_action: str,
+    *,
+    at: datetime,
+    wanted: Sequence[str] = (),
 ) -> list[Finding]:
     """None left fails, strictly less than ``little`` percent warns, as does a critical level expected within the
-    horizon; what WW could not judge is told as there."""
+    horizon; what WW could not judge is told as there, and so is a host of ``wanted`` without figures."""
     known = {one.watched.title: room for one in outlooks if (room := headroom(one)) is not None}
     findings = []
-    for told in capacity.judge(resource, outlooks, terms, at=at):
+    for told in capacity.judge(resource, outlooks, terms, at=at, wanted=wanted):
         room = known.get(told.subject)
         # Silent for days: its outlook is of a time that is over.
         if told.name == "trend and projection" and room and told.status is not Status.NOT_APPLICABLE:

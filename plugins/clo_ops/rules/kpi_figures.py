@@ -26,13 +26,13 @@ COUNTERS = "ledger: daily figures of http.server.request.*, counted by the appli
 def availability(found: Availability, target: float | None) -> Figure:
     """Announced windows left out; with them in ``parts``. Nobody looked: no data.
 
-    Where what was not observed could have missed the target by itself, the figure is only of what was seen.
+    Where what was not observed could have missed or saved the target by itself, the figure is only of what was seen.
     """
-    value = found.unannounced
+    value, unseen = found.unannounced, f"{age(found.not_observed)} of {age(found.asked)} not observed"
     if value is None or found.whole is None:
-        return Figure(why="nobody looked in this time", source=LOOKS)
-    certain = target is None or value < target or found.at_worst >= target
-    partly = "" if certain else f"{age(found.not_observed)} of {age(found.asked)} not observed"
+        return Figure(why="nobody looked in this time", source=LOOKS, partly=unseen)
+    certain = target is None or found.at_best < target or found.at_worst >= target
+    partly = "" if certain else unseen
     parts = {"announced windows left out": value, "announced windows counted": found.whole}
     of = f"{age(found.observed)} observed, {age(found.down)} down"
     return Figure(value, of=of, source=LOOKS, parts=parts, partly=partly)
@@ -48,7 +48,7 @@ def errors(felt: Felt | None, period: Period, unseen: str) -> Figure:
 
 def _of_requests(felt: Felt | None, value: float | None, unseen: str) -> Figure:
     if felt is None:
-        return Figure(why="no request was counted in this time", source=COUNTERS)
+        return Figure(why="no request was counted in this time", source=COUNTERS, partly=unseen)
     return Figure(value, of=f"{number(felt.requests)} requests", source=COUNTERS, partly=unseen)
 
 

@@ -172,7 +172,8 @@ def _finding(one: Reading, procedure: str, steady: float, first_action: str, mis
 
 def _status(one: Reading, missed: Status) -> Status:
     verdict_of = one.verdict
-    if verdict_of is Verdict.MET and one.now.partly:
+    # Seen in part is no green; nor is not seen at all, where it is for want of looking and not of anything to see.
+    if verdict_of in (Verdict.MET, Verdict.NO_DATA) and one.now.partly:
         return Status.WARN
     return {
         Verdict.MISSED: missed,

@@ -121,12 +121,16 @@ def recommend(findings: Sequence[Finding]) -> list[Recommendation]:
     return sorted(found, key=lambda one: KINDS.index(one.kind))
 
 
-def judge(findings: Sequence[Finding], owners: Owners) -> list[Finding]:
-    """A warning (P4) for each recommendation, or a pass that says so; unknown where something was not looked at."""
-    found = recommend(findings)
-    unseen = sorted({one.procedure for one in findings if one.status is Status.UNKNOWN})
+def judge(findings: Sequence[Finding], owners: Owners, wanted: Sequence[str] = ()) -> list[Finding]:
+    """A warning (P4) for each recommendation, or a pass that says so; unknown where something was not looked at.
+
+    Of each procedure ``wanted`` there must be a finding: a task that never began has looked at nothing.
+    """
+    found, spoke = recommend(findings), {one.procedure for one in findings}
+    silent = {one.procedure for one in findings if one.status is Status.UNKNOWN} | (set(wanted) - spoke)
+    unseen = sorted(silent)
     judged = [_finding(one, owners) for one in found] or [_none(findings, unseen)]
-    return judged if found or not unseen else [*judged, _blind(unseen)]
+    return [*judged, _blind(unseen)] if unseen else judged
 
 
 def _finding(one: Recommendation, owners: Owners) -> Finding:
@@ -169,6 +173,6 @@ def _blind(unseen: Sequence[str]) -> Finding:
         severity=Severity.P3,
         expected="an answer from WW-01 to WW-08",
         actual=", ".join(unseen),
-        message=f"{', '.join(unseen)} could not look at everything: that nothing is recommended says nothing of it.",
+        message=f"{', '.join(unseen)} could not look at everything: what is recommended, or not, says nothing of that.",
         first_action="Follow the first action of the procedures named, and clear them and this task.",
     )

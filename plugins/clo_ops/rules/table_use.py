@@ -12,27 +12,39 @@ from clo_ops.rules.verdicts import Case
 
 ASK_AGAIN = "Check that the database is up and that the probe's role may log in; then clear this task."
 INDEX = "Find the statement that scans it (pg_stat_statements), and whether an index would serve it."
-SIZE = "postgresql.table.size"
+SIZE, INDEX_SIZE = "postgresql.table.size", "postgresql.index.size"
 WEEK = timedelta(days=7)
 
 
 def judge_growth(answer: Answer, earlier: Sequence[Measurement]) -> list[Finding]:
-    """One finding: the largest tables, each with what it grew since its size was last taken (``earlier``)."""
-    case = Case("WW-03", "largest tables", "named, with their growth", Severity.P3, ASK_AGAIN, "L121")
+    """One finding for the largest tables and one for the largest indexes, each with what it grew since its size was
+    last taken (``earlier``)."""
     silent = unanswered_findings("WW-03", answer, Severity.P3, ASK_AGAIN)
-    sizes = sorted(answer.select(SIZE), key=lambda one: -one.value)
-    if not sizes:
-        return silent or [case.not_applicable("no tables", "There is no table in the database")]
-    before = {one.labels["table"]: one for one in sorted(earlier, key=lambda one: one.at)}
-    told = "; ".join(_grown(one, before.get(one.labels["table"])) for one in sizes)
+    if silent and not list(answer.select(SIZE)):
+        return silent
+    return [*silent, _tables(answer, earlier), _largest(answer, earlier, INDEX_SIZE, "index")]
+
+
+def _tables(answer: Answer, earlier: Sequence[Measurement]) -> Finding:
     indexes = sum(one.value for one in answer.select("postgresql.table.index_size"))
-    whole = sum(one.value for one in sizes)
-    actual = f"{len(sizes)} tables, {figure(whole, 'bytes')}, of them indexes {figure(indexes, 'bytes')}"
-    return [*silent, case.passed(actual, f"Largest tables with their indexes: {told}")]
+    return _largest(answer, earlier, SIZE, "table", f", of them indexes {figure(indexes, 'bytes')}")
 
 
-def _grown(now: Measurement, before: Measurement | None) -> str:
-    size = f"{now.labels['table']} {figure(now.value, 'bytes')}"
+def _largest(answer: Answer, earlier: Sequence[Measurement], metric: str, what: str, more: str = "") -> Finding:
+    plural = {"table": "tables", "index": "indexes"}[what]
+    case = Case("WW-03", f"largest {plural}", "named, with their growth", Severity.P3, ASK_AGAIN, "L121")
+    sizes = sorted(answer.select(metric), key=lambda one: -one.value)
+    if not sizes:
+        return case.not_applicable(f"no {plural}", f"There is no {what} in the database")
+    before = {one.labels[what]: one for one in sorted(earlier, key=lambda one: one.at) if one.name == metric}
+    told = "; ".join(_grown(one.labels[what], one, before.get(one.labels[what])) for one in sizes)
+    actual = f"{len(sizes)} {plural}, {figure(sum(one.value for one in sizes), 'bytes')}{more}"
+    beside = " with their indexes" if what == "table" else ""
+    return case.passed(actual, f"Largest {plural}{beside}: {told}")
+
+
+def _grown(name: str, now: Measurement, before: Measurement | None) -> str:
+    size = f"{name} {figure(now.value, 'bytes')}"
     if before is None or before.at >= now.at:
         return f"{size} (no earlier size)"
     weeks = (now.at - before.at) / WEEK

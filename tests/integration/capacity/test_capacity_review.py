@@ -21,6 +21,7 @@ from clo_ops.orchestration.procedure import ProcedureOperator
 from clo_ops.orchestration.recording import carry_out
 from clo_ops.orchestration.run import Run
 from clo_ops.policy import load_policy
+from clo_ops.reports import again
 from clo_ops.reports.capacity import assemble
 from demo import history
 from demo.mornings import Plain
@@ -143,6 +144,9 @@ def test_the_largest_tables_are_named(week: dict[str, list[Finding]]) -> None:
     assert tables.status is Status.PASS
     assert "public.positions" in tables.message
     assert tables.message.index("public.positions") < tables.message.index("public.deals")
+    indexes = one_of(week["WW-03"], "", "largest indexes")
+    assert indexes.message.index("public.positions_pkey") < indexes.message.index("public.deals_pkey")
+    assert "public.positions_deal_again" in indexes.message
 
 
 def test_a_network_nobody_measured_is_not_green(week: dict[str, list[Finding]]) -> None:
@@ -211,6 +215,21 @@ def test_the_report_is_kept_and_mailed_to_those_of_policy(office: Office, week: 
     assert kept["capacity-report.pdf"].sha256 in mail.text
 
 
+def test_every_figure_says_where_it_comes_from(office: Office, week: dict[str, list[Finding]]) -> None:
+    run = office.run("wednesday")
+    kept = {one.name: one for one in office.ledger.evidence(run.ledger_run)}
+    content = json.loads(run.connections.evidence().read(kept["capacity-report.json"]))
+    for one in content["sections"]:
+        part = one["manual"].partition(",")[0]
+        (table,) = one["tables"]
+        assert table["rows"] and all(all(row) for row in table["rows"]), part
+        assert part == "WW-09" or kept[f"{part}.json"].sha256 in table["source"]
+    (memory,) = [one for one in content["sections"] if one["manual"].startswith("WW-02")]
+    assert memory["tables"][0]["rows"][0][:2] == [
+        "system.memory.utilization", "ledger, clo_ops.hourly, mean of each hour"
+    ]  # fmt: skip
+
+
 def test_the_same_run_gives_the_same_report_but_for_its_stamp(office: Office, week: dict[str, list[Finding]]) -> None:
     run = office.run("wednesday")
     sheets = [assemble(office.ledger, run.ledger_run, run.policy, run.connections.evidence().read) for _ in range(2)]
@@ -220,6 +239,14 @@ def test_the_same_run_gives_the_same_report_but_for_its_stamp(office: Office, we
     stamps = (NOW, NOW + timedelta(hours=1))
     pages = [sheets[0].as_html(at).split(f"Report made {at:%Y-%m-%d %H:%M:%S} UTC.") for at in stamps]
     assert pages[0] == pages[1] and len(pages[0]) == 2
+
+
+def test_made_again_from_the_record_it_is_the_page_that_was_kept(
+    office: Office, week: dict[str, list[Finding]]
+) -> None:
+    read = office.run("wednesday").connections.evidence().read
+    made = again.kept(office.ledger, "capacity-report", NOW.date(), read)
+    assert made.same() and len(made.sheet.sections[1].plots) == 1
 
 
 def test_a_plot_that_was_altered_is_named_and_left_out(office: Office, week: dict[str, list[Finding]]) -> None:

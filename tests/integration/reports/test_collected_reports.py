@@ -90,7 +90,9 @@ def test_the_weeks_report_says_what_is_missing_and_takes_what_is_there(office: O
     office.judged(friday, "WF-12", weekly_reports.user_activity)
     run = office.run(DAG, at=FRIDAY - timedelta(hours=4))
     found = {one.name: one for one in office.judged(run, "RP-02", collected_reports.weekly)}
-    assert found["WF-11 security incidents of a week"].status is Status.PASS
+    security = found["WF-11 security incidents of a week"]
+    assert (security.status, security.actual[:6]) == (Status.WARN, "YELLOW")
+    assert found["WF-12 user activity of a week"].status is Status.PASS
     assert found["WW-09 capacity, forecasts, recommendations"].status is Status.UNKNOWN
     headings = [one["heading"] for one in content(office, run, "weekly-report")["sections"]]
     assert "Security incidents" in headings
@@ -124,6 +126,14 @@ def test_made_again_it_is_the_very_page_that_was_kept(office: Office, evening: t
         assert again.sheet.as_html(again.made_at).encode() == read(again.files["html"])
         assert again.sheet.as_json(again.made_at) == read(again.files["json"])
         assert again.sheet.as_pdf(again.made_at) == read(again.files["pdf"])
+
+
+def test_a_report_of_years_ago_is_found_by_its_day(office: Office) -> None:
+    at = FRIDAY - timedelta(days=800)
+    run = office.run("daily_end_of_day", at=at)
+    office.judged(run, "ED-02", daily_reports.business_activity)
+    again = kept(office.ledger, "business-activity", at.date(), run.connections.evidence().read)
+    assert again.run.at == at and again.same()
 
 
 def test_with_another_stamp_only_the_stamp_differs(office: Office, evening: tuple[Run, list[Finding]]) -> None:

@@ -6,12 +6,14 @@ import json
 import math
 from collections.abc import Mapping
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from clo_ops.findings import Finding, Status
+from clo_ops.findings import CouldNotCheck, Finding, Status
 from clo_ops.orchestration import daily_reports
+from clo_ops.orchestration.coverage import pages
 from demo.stack.ports import free_port
 from tests.integration.reports.conftest import FRIDAY, Office
 
@@ -262,6 +264,60 @@ def test_a_database_that_does_not_answer_is_unknown_and_the_rest_is_told(office:
     html = office.kept(run, "system-status.html").decode()
     assert "could not ask" in html
     assert ">0<" not in html, "no number is made up"
+
+
+def test_a_report_that_airflow_makes_again_is_mailed_once(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The task as Airflow carries it out: two tries that end unknown, and the last one."""
+    monkeypatch.setenv("AIRFLOW_CONN_CLO_LEDGER", office.cluster.url("ledger", "clo_ops"))
+    monkeypatch.setenv("AIRFLOW_CONN_CLO_POSTGRES", f"postgresql://nobody:none@127.0.0.1:{free_port()}/clo")
+    monkeypatch.setenv("AIRFLOW_CONN_CLO_API", "http://clo-ops-probe:none@127.0.0.1:1")
+    (page,) = pages(only=DAG)
+    when = {"run_type": "manual", "logical_date": FRIDAY, "run_after": FRIDAY, "conf": {}}
+    dag_run = SimpleNamespace(dag_id=DAG, run_id="tried again", **when)
+    mails = []
+    for number in (1, 2, 3):
+        context = {"dag_run": dag_run, "ti": SimpleNamespace(try_number=number, max_tries=2), "params": {}}
+        with pytest.raises(CouldNotCheck):
+            page.get_task("system_status").execute(context)
+        (sent,) = of_ledger(
+            office, "SELECT count(*) FROM clo_ops.outbox WHERE dedup_key LIKE :mine", mine="%:tried again:%"
+        )
+        mails.append(sent)
+    assert mails == [0, 0, 1]
+
+
+def test_a_host_nobody_measured_is_not_left_out(office: Office) -> None:
+    run = office.run(DAG)
+    (app1,) = run.policy.hosts
+    run.policy = run.policy.model_copy(update={"hosts": (app1, app1.model_copy(update={"name": "app2"}))})
+    found = {one.name: one for one in office.judged(run, "ED-01", daily_reports.system_status)}
+    assert found["resources"].status is Status.UNKNOWN
+    assert "No figures of CPU app2, Memory app2, Disk app2" in found["resources"].message
+    assert "Over the critical level: Memory app1" in found["resources"].message
+
+
+def test_a_job_that_failed_without_an_error_on_record_is_told(office: Office) -> None:
+    with office.database("postgres") as connection:
+        connection.execute("SET session_replication_role = replica")
+        changed = "UPDATE calculation_jobs SET status = %s, error = %s WHERE job_id = %s"
+        ((job, status, error),) = connection.execute(
+            "SELECT job_id, status, error FROM calculation_jobs WHERE finished_at >= %s AND finished_at < %s LIMIT 1",
+            DAY,
+        ).fetchall()
+        connection.execute(changed, ("failed", None, job))
+        try:
+            found = office.judged(office.run(DAG), "ED-07", daily_reports.operations)
+        finally:
+            connection.execute(changed, (status, error, job))
+    (failed,) = [one for one in found if one.name == "failed jobs"]
+    assert failed.status is Status.WARN
+    assert "1 of them without an error on record" in failed.message
+
+
+def test_a_day_nobody_looked_at_is_no_green_one(office: Office) -> None:
+    run = office.run(DAG, at=FRIDAY - timedelta(days=30))
+    found = {one.name: one for one in office.judged(run, "ED-07", daily_reports.operations)}
+    assert (found["availability"].status, found["availability"].actual) == (Status.WARN, "no source")
 
 
 def test_a_question_that_breaks_hides_no_other(office: Office) -> None:

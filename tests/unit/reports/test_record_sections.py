@@ -10,6 +10,7 @@ import pytest
 from clo_ops.findings import Finding, Severity, Status
 from clo_ops.ledger import RunRow
 from clo_ops.ledger.log_days import SignatureDay
+from clo_ops.orchestration.recording import not_applicable
 from clo_ops.policy import load_policy
 from clo_ops.reports import record_sections
 from clo_ops.reports.facts import Facts
@@ -69,6 +70,15 @@ def test_runs_are_counted_by_page(
     assert section.tables[0].rows == (("log_management", *cells),)
 
 
+def test_a_day_without_a_run_and_a_run_that_never_ended_are_told() -> None:
+    (nobody,) = record_sections.runs(FACTS, [], "RP-01, L420").findings
+    assert nobody.status is Status.WARN
+    monitoring = FACTS.policy.cadences["business_hours_alerts"].timeout
+    for ago, expected in ((monitoring, Status.PASS), (monitoring + timedelta(seconds=1), Status.WARN)):
+        made = [row("business_hours_monitoring", None, UNTIL - ago)]
+        assert record_sections.runs(FACTS, made, "RP-01, L420").findings[0].status is expected
+
+
 def test_compliance_is_a_column_for_each_friday_and_judged_by_the_newest() -> None:
     first = (row("weekly_friday_compliance", Status.FAIL, UNTIL - 7 * DAY), [finding("WF-01", Status.FAIL)])
     second = (row("weekly_friday_compliance", Status.PASS), [finding("WF-01", Status.PASS)])
@@ -89,11 +99,28 @@ def test_of_the_newest_run_only_the_wanted_procedures_are_told() -> None:
     assert section.findings[0].actual == "1 to know of"
 
 
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [(Status.PASS, Status.PASS), (Status.WARN, Status.WARN), (Status.FAIL, Status.WARN), (Status.UNKNOWN, Status.WARN)],
+)
+def test_a_drill_that_failed_is_no_green_section(status: Status, expected: Status) -> None:
+    drill = (row("monthly_week3_dr_test", status), [finding("M3-07", status)])
+    section = record_sections.told_before(MONTHLY, "Last recovery drill", [drill], ("M3-07",), "RP-03, L429")
+    assert section.findings[0].status is expected
+
+
+def test_a_run_in_which_it_was_not_due_tells_nothing_of_it() -> None:
+    due = (row("reports_and_support", Status.WARN, UNTIL - DAY), [finding("SP-02", Status.WARN)])
+    friday = (row("reports_and_support", Status.PASS), [not_applicable("SP-02", "it is Friday's run")])
+    section = record_sections.told_before(MONTHLY, "Vendors", [due, friday], ("SP-02",), "RP-03, L432")
+    assert section.tables[0].rows[0][2] == "warning"
+
+
 def test_a_month_without_reviews_has_no_source() -> None:
     for section in (
         record_sections.compliance(MONTHLY, [], ("WF-01",), "RP-03, L431"),
         record_sections.told_before(MONTHLY, "Vendors", [], ("SP-02",), "RP-03, L432"),
         record_sections.months(MONTHLY, [], [], {}, "RP-03, L429"),
     ):
-        assert section.findings[0].status is Status.NOT_APPLICABLE
+        assert section.findings[0].status is Status.WARN
         assert "no source" in section.gaps[0]

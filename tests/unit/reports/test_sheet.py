@@ -76,6 +76,7 @@ def test_the_mail_says_what_is_red_and_what_to_do_and_leaves_out_what_passed() -
         ("+x", "'+x"),
         ("-x", "'-x"),
         ("\tx", "'\tx"),
+        ("\n=1+1", "'\n=1+1"),
         ("-4", "-4"),
         ("a", "a"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +11,16 @@ from clo_ops.findings import Answer, Finding, Measurement, Severity, Status, Una
 from clo_ops.findings.roll_ups import ForecastDay, RollUp
 from clo_ops.findings.statements import StatementRow, StatementSnapshot
 from clo_ops.policy import load_policy
-from clo_ops.rules import capacity, load, recommendations, response_weeks, scorecard, statement_weeks, table_use
+from clo_ops.rules import (
+    capacity,
+    headroom,
+    load,
+    recommendations,
+    response_weeks,
+    scorecard,
+    statement_weeks,
+    table_use,
+)
 
 POLICY = load_policy(mode="demo")
 CAPACITY = POLICY.capacity
@@ -222,9 +232,13 @@ def test_a_table_is_named_when_it_is_large_and_mostly_scanned(rows, scans, by_in
 def test_tables_grow_by_the_week_and_silence_is_unknown():
     size = Measurement(table_use.SIZE, 3 * 2**30, "bytes", NOW, {"table": "public.t"})
     before = Measurement(table_use.SIZE, 2**30, "bytes", NOW - timedelta(days=14), {"table": "public.t"})
-    (found,) = table_use.judge_growth(Answer((size,)), [before])
+    found, none = table_use.judge_growth(Answer((size,)), [before])
     assert "+1 GiB a week" in found.message
+    assert none.status is Status.NOT_APPLICABLE
     assert "no earlier size" in table_use.judge_growth(Answer((size,)), [])[0].message
+    index = Measurement(table_use.INDEX_SIZE, 2**30, "bytes", NOW, {"index": "public.t_pkey", "table": "public.t"})
+    _, indexes = table_use.judge_growth(Answer((size, index)), [before, replace(index, value=0.0, at=before.at)])
+    assert "public.t_pkey 1 GiB (+512 MiB a week" in indexes.message
     silent = Answer((), (Unanswered("the use of the tables", "db", "SQL", "refused", NOW),))
     assert {one.status for one in table_use.judge_growth(silent, [])} == {Status.UNKNOWN}
     assert {one.status for one in table_use.judge_scans(silent, CAPACITY.tables)} == {Status.UNKNOWN}
@@ -245,6 +259,24 @@ def test_nothing_is_recommended_where_nothing_calls_for_it():
     assert (none.status, none.name) == (Status.PASS, "no recommendation")
     _, blind = recommendations.judge(judged(), CAPACITY.owners)
     assert blind.status is Status.UNKNOWN
+
+
+def test_what_was_not_looked_at_is_said_beside_a_recommendation_too():
+    over = judged(watched(86), wanted=("app1", "app2"))
+    *_, blind = recommendations.judge(over, CAPACITY.owners)
+    assert (blind.status, blind.actual) == (Status.UNKNOWN, "WW-01")
+    *_, never_began = recommendations.judge(judged(watched(50)), CAPACITY.owners, ("WW-01", "WW-02"))
+    assert (never_began.status, never_began.actual) == (Status.UNKNOWN, "WW-02")
+
+
+def test_headroom_of_a_host_without_figures_is_unknown():
+    found = [one for one in (capacity.outlook(watched(50), CAPACITY.forecasts),) if one]
+    told = headroom.judge(CPU, found, CAPACITY.forecasts, 10, "look", at=NOW, wanted=("app1", "app2"))
+    assert {one.subject: one.status for one in told} == {
+        "system.cpu.utilization host=app1": Status.PASS,
+        "system.cpu.utilization host=app2": Status.UNKNOWN,
+    }
+    assert {one.procedure for one in told} == {"M2-04"}
 
 
 def test_each_recommendation_has_its_rule_confidence_and_owner():

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from datetime import UTC, datetime
 
 import pytest
 
 from clo_ops.findings import Status
 from clo_ops.policy import load_policy
-from clo_ops.rules import kpis
+from clo_ops.rules import kpi_figures, kpis
+from clo_ops.rules.availability import HOUR, Look, availability
 from clo_ops.rules.kpis import Figure, Reading, Verdict
+from clo_ops.rules.periods import Period
 
 POLICY = load_policy(mode="demo")
 STEADY = POLICY.performance.trend.steady
@@ -92,6 +95,26 @@ def test_met_only_as_far_as_was_seen_is_never_green():
     assert one.verdict is Verdict.MET
     finding = judged(one)
     assert finding.status is Status.WARN and "not observed" in finding.message
+
+
+def test_nobody_looked_is_no_green_either():
+    month = Period(datetime(2026, 6, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC))
+    nobody = kpi_figures.availability(availability([], [], [], month.since, month.until), 99.9)
+    assert judged(reading("availability", nobody)).status is Status.WARN
+    uncounted = kpi_figures.mean_time(None, month, "22 of 22 business days without a snapshot")
+    assert judged(reading("response_time", uncounted)).status is Status.WARN
+    idle = kpi_figures.mean_time(None, month, "")
+    assert judged(reading("response_time", idle)).status is Status.NOT_APPLICABLE
+
+
+@pytest.mark.parametrize(("hours", "partly"), [(1, "not observed"), (720, "")])
+def test_missed_in_the_hour_that_was_looked_at_says_how_little_that_is(hours, partly):
+    month = Period(datetime(2026, 6, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC))
+    looks = [Look(month.since + HOUR * number, HOUR, 0.9) for number in range(hours)]
+    figure = kpi_figures.availability(availability(looks, [], [], month.since, month.until), 99.9)
+    one = reading("availability", figure)
+    assert (one.verdict, judged(one).status) == (Verdict.MISSED, Status.FAIL)
+    assert partly in figure.partly and bool(figure.partly) is bool(partly)
 
 
 def test_a_figure_does_not_look_like_the_target_it_misses():
