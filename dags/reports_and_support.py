@@ -1,8 +1,8 @@
 """# Reports and support: an Airflow DAG that puts the reports together, and sees whether those to be called can be
 
 **Manual section:** Reporting and Analytics / Operational Reports (L414-L432), procedures RP-01 to RP-03; Performance
-Metrics (L434-L446), procedure RP-04. Support and Escalation / Support Contact Information (L458-L462), procedure SP-01;
-Vendor Support (L464-L476), procedure SP-02.
+Metrics (L434-L446), procedure RP-04; Monitoring and Alerting / System Monitoring Dashboard (L308-L317), RP-05. Support
+and Escalation / Support Contact Information (L458-L462), procedure SP-01; Vendor Support (L464-L476), procedure SP-02.
 
 **What it does:** makes one report of a day, of a week and of a month out of those that the pages of that time kept,
 each named with the SHA-256 of its page: nothing is counted twice. Errors in logs, how runs ended, incidents, reviews of
@@ -35,8 +35,11 @@ a contract has none to end; one whose end nobody wrote down is a gap, and shown 
 nobody measures is "no source", never a number. A missed target is a warning here: it is red where it is judged, in the
 performance review of the same day. HTML, PDF and JSON, mailed to the roles of performance.yaml (docs/kpis.md).
 
-**Which runs:** RP-01, SP-01 and SP-02 belong to the daily run, RP-02 to Friday's, RP-03 and RP-04 to the monthly one;
-the others leave them out.
+**The operations page** (Operations, in Airflow's navigation; docs/operations-page.md) is there all day. Here it is seen
+once a day that every part of it has figures on record, and that the API server serves it, to nobody without a login.
+
+**Which runs:** RP-01, RP-05, SP-01 and SP-02 belong to the daily run, RP-02 to Friday's, RP-03 and RP-04 to the monthly
+one; the others leave them out.
 
 **Who is told:** the operations centre by mail when the run is red, and then the people of the ladder by its incident.
 Risks and gaps are in the summary task's log of every run.
@@ -56,7 +59,7 @@ vendor too late for a P1, a contract that ends soon or of which nobody wrote dow
 from datetime import timedelta
 
 from clo_ops.findings import Finding
-from clo_ops.orchestration import collected_reports, performance, support
+from clo_ops.orchestration import collected_reports, operations_page, performance, support
 from clo_ops.orchestration.blueprint import manual_page, one_after_another, section
 from clo_ops.orchestration.procedure import procedure
 from clo_ops.orchestration.run import Run
@@ -84,6 +87,9 @@ def reports_and_support() -> None:
         def monthly_report(run: Run) -> list[Finding]:
             """System health, business metrics, compliance status and infrastructure planning of the month."""
             return collected_reports.monthly(run)
+
+    with section("System Monitoring Dashboard"):
+        procedure("RP-05")(operations_page.operations_page)
 
     with section("Support Structure"):
 

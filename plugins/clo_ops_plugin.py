@@ -19,6 +19,13 @@ def _pages() -> list[dict[str, Any]]:
 
 
 PAGES = _pages()
+OPERATIONS = {
+    "name": "Operations",
+    "href": "/clo-ops/operations",
+    "destination": "nav",
+    "url_route": "clo_ops_operations",
+    "nav_top_level": True,
+}
 INCIDENTS = {
     "name": "Incidents",
     "href": "/clo-ops/incidents",
@@ -29,9 +36,9 @@ INCIDENTS = {
 
 
 class CloOpsPlugin(AirflowPlugin):
-    """Registers the deadline references the DAGs use, and the pages of incidents in the navigation."""
+    """Registers the deadline references the DAGs use, and the pages of operations and incidents in the navigation."""
 
     name = "clo_ops"
     deadline_references = [RunAfterDeadline, DoneByOfTheCadence]  # noqa: RUF012 - Airflow's own way of declaring them
     fastapi_apps = PAGES
-    external_views = [INCIDENTS] if PAGES else []
+    external_views = [OPERATIONS, INCIDENTS] if PAGES else []

@@ -8,7 +8,7 @@ from clo_ops.findings import Finding, Status
 from demo.stack.airflow_api import AirflowSaid
 
 PAGES = {
-    "reports_and_support": {"SP-01", "SP-02", "RP-01", "RP-02", "RP-03", "RP-04"},
+    "reports_and_support": {"SP-01", "SP-02", "RP-01", "RP-02", "RP-03", "RP-04", "RP-05"},
     "business_hours_monitoring": {
         f"{kind}-{n:02d}" for kind, many in (("BH", 4), ("AL", 8)) for n in range(1, many + 1)
     },

@@ -151,7 +151,12 @@ def test_who_may_not_look_sees_nothing_and_who_may_not_act_is_refused(stack, pag
     page = f"/clo-ops/incidents/{incident}"
     assert pages.ask("GET", page)[0] == 401
     assert pages.ask("GET", "/clo-ops/incidents")[0] == 401
+    assert pages.ask("GET", "/clo-ops/operations")[0] == 401
     assert pages.ask("POST", f"{page}/take")[0] == 401
+    status, board = pages.ask("GET", "/clo-ops/operations", "viewer")
+    assert status == 200
+    assert f'incidents/{incident}">{incident}</a>' in board and "left</td>" in board
+    assert "On call, primary" in board and "<form" not in board
     status, seen = pages.ask("GET", page, "viewer")
     assert status == 200
     assert "Failed portfolio calculations" in seen

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import datetime
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
+from clo_ops.findings import Status
 from clo_ops.ledger import schema
 from clo_ops.ledger.columns import aware
+from clo_ops.ledger.records import ProcedureSeen
 from clo_ops.ledger.store import Store
 
-NOT_FINISHED = "not finished"
+NOT_FINISHED, NOT_DUE = "not finished", "not due"
 
 
 class Attendance(Store):
@@ -39,3 +42,25 @@ class Attendance(Store):
             for row in connection.execute(query):
                 found[row.dag_id, row.at] |= {row.procedure} if row.procedure else set()
         return dict(found)
+
+    def procedures_seen(self, since: datetime, until: datetime, at_work_since: datetime) -> list[ProcedureSeen]:
+        """Each procedure by the newest run with since <= at < until in which it was due, by DAG and id.
+
+        One begun after ``at_work_since`` and not ended is at work: the run before it speaks.
+        """
+        runs, findings = schema.runs, schema.findings
+        keys = (runs.c.dag_id, findings.c.procedure, runs.c.at)
+        ended = or_(findings.c.name != NOT_FINISHED, findings.c.recorded_at <= aware(at_work_since))
+        query = (
+            select(*keys, func.array_agg(findings.c.status.distinct()).label("statuses"))
+            .ext(distinct_on(runs.c.dag_id, findings.c.procedure))
+            .join_from(findings, runs, findings.c.run_id == runs.c.id)
+            .where(runs.c.at >= aware(since), runs.c.at < aware(until), findings.c.name != NOT_DUE, ended)
+            .group_by(*keys)
+            .order_by(runs.c.dag_id, findings.c.procedure, runs.c.at.desc())
+        )
+        with self.transaction() as connection:
+            return [
+                ProcedureSeen(row.dag_id, row.procedure, row.at, frozenset(map(Status, row.statuses)))
+                for row in connection.execute(query)
+            ]

@@ -103,3 +103,10 @@ class Backups(Store):
         query = select(TABLE).where(TABLE.c.repository == repository).order_by(newest, TABLE.c.path).limit(limit)
         with self.transaction() as connection:
             return [_backup(row) for row in connection.execute(query).mappings()]
+
+    def last_restored(self) -> BackupRow | None:
+        """The backup that was restored for real (L3 or L4) last, of any repository, still there or not."""
+        query = select(TABLE).where(TABLE.c.level.in_(("L3", "L4"))).order_by(TABLE.c.level_since.desc()).limit(1)
+        with self.transaction() as connection:
+            row = connection.execute(query).mappings().one_or_none()
+            return None if row is None else _backup(row)

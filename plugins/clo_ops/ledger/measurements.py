@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, insert, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from clo_ops.findings import Measurement
 from clo_ops.ledger import schema
@@ -77,3 +78,13 @@ class Measurements(Store):
             query = query.where(table.c.labels.op("@>")(dict(labels)))
         with self.streamed(query.order_by(table.c.at)) as rows:
             yield from map(measurement, rows)
+
+    def newest(self, metrics: Sequence[str], procedure: str, since: datetime, until: datetime) -> list[Measurement]:
+        """Of each series of ``metrics`` the newest measurement with since <= at < until that the procedure took."""
+        table = schema.measurements
+        query = select(*SELECTED).ext(distinct_on(table.c.metric, table.c.labels_digest))
+        query = query.where(table.c.metric.in_(metrics), table.c.procedure == procedure)
+        query = query.where(table.c.at >= aware(since), table.c.at < aware(until))
+        with self.transaction() as connection:
+            rows = connection.execute(query.order_by(table.c.metric, table.c.labels_digest, table.c.at.desc()))
+            return [measurement(row) for row in rows.mappings()]

@@ -32,6 +32,16 @@ class RunRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcedureSeen:
+    """How a procedure stands in the newest run (business time ``at``) of its DAG in which it was due."""
+
+    dag_id: str
+    procedure: str
+    at: datetime
+    statuses: frozenset[Status]
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """That a procedure of a run was recorded: by which try, under which policy, what stayed unanswered."""
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from clo_ops.policy.calendar import due
+from clo_ops.rules.figures import age
 
 if TYPE_CHECKING:
     from clo_ops.findings import Severity
@@ -49,3 +50,10 @@ def update_due(severity: Severity, told_at: datetime, resolution_due: datetime, 
     if left <= cadence * 0:
         return told_at + cadence
     return told_at + max(cadence / FASTEST, min(cadence, left / 2))
+
+
+def time_left(due: datetime | None, now: datetime) -> str:
+    """``12 min left``, ``3 min overdue``; empty where no clock runs."""
+    if due is None:
+        return ""
+    return f"{age(due - now)} left" if due >= now else f"{age(now - due)} overdue"

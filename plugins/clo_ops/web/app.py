@@ -1,4 +1,5 @@
-"""The pages of incidents: seen with Airflow's right to read, acted on with its right to act; one link without a login.
+"""The pages of operations and incidents: seen with Airflow's right to read, acted on with its right to act; one link
+without a login.
 
 Module-level imports on purpose: FastAPI reads the annotations of the endpoints when they are declared.
 """
@@ -37,6 +38,12 @@ def refused(request: Request, error: CloOpsError) -> HTMLResponse:
 
 
 @app.get("/", dependencies=READS)
+@app.get("/operations", dependencies=READS)
+def operations(user: GetUserDep) -> HTMLResponse:
+    with at_desk() as desk:
+        return pages.operations(desk, user.get_name())
+
+
 @app.get("/incidents", dependencies=READS)
 def incidents(user: GetUserDep) -> HTMLResponse:
     with at_desk() as desk:

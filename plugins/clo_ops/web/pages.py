@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse
 from clo_ops.findings import Severity
 from clo_ops.orchestration.links import PAGES
 from clo_ops.reports.templates import render
-from clo_ops.rules.figures import age
+from clo_ops.rules.clocks import time_left
 from clo_ops.web.access import headers, prefix
 
 if TYPE_CHECKING:
@@ -67,6 +67,14 @@ def actions(at_desk: Desk, user: str, *, acts: bool) -> HTMLResponse:
     return _page("actions.html", title="Open actions", actions=still_open, may_act=acts, user=user, now=now)
 
 
+def operations(at_desk: Desk, user: str) -> HTMLResponse:
+    """How everything stands, in one look (RP-05)."""
+    from clo_ops.reports.operations_page import assemble
+
+    page = assemble(at_desk.ledger, at_desk.policy, datetime.now(UTC))
+    return _page("operations.html", title="Operations", page=page, user=user)
+
+
 def take(taking: Taking, people: Mapping[str, str], row: IncidentRow, token: str) -> HTMLResponse:
     """Shows what would be taken and asks for one click: a mail scanner that opens links takes nothing."""
     return _page("take.html", title=f"Take incident {row.id}", taking=taking, people=people, incident=row, token=token)
@@ -91,15 +99,9 @@ def _clocks(row: IncidentRow, now: datetime) -> list[tuple[str, str, str]]:
     }
     dues = {"Answer": row.response_due_at, "Resolution": row.resolution_due_at, "Next status update": row.update_due_at}
     return [
-        (name, f"{due:%Y-%m-%d %H:%M} UTC" if due else "not set", str(stopped[name] or _left(due, now)))
+        (name, f"{due:%Y-%m-%d %H:%M} UTC" if due else "not set", str(stopped[name] or time_left(due, now)))
         for name, due in dues.items()
     ]
-
-
-def _left(due: datetime | None, now: datetime) -> str:
-    if due is None:
-        return ""
-    return f"{age(due - now)} left" if due >= now else f"{age(now - due)} overdue"
 
 
 def _clock(row: IncidentRow, now: datetime) -> str:
@@ -107,5 +109,5 @@ def _clock(row: IncidentRow, now: datetime) -> str:
     if not row.open:
         return f"closed {row.closed_at:%Y-%m-%d %H:%M} UTC"
     if row.acknowledged_at is None:
-        return f"answer: {_left(row.response_due_at, now)}"
-    return f"update: {_left(row.update_due_at, now)}"
+        return f"answer: {time_left(row.response_due_at, now)}"
+    return f"update: {time_left(row.update_due_at, now)}"
