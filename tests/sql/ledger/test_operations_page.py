@@ -109,12 +109,12 @@ def test_yesterdays_runs_are_not_todays_and_the_morning_before_is_not_this_one(l
 
 def test_a_procedure_at_work_is_not_unknown_and_one_whose_worker_died_is(ledger: Ledger) -> None:
     now = datetime.now(UTC)
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    put(ledger, "log_management", midnight, finding("LM-02", Status.PASS))
+    begin = now - HOUR
+    put(ledger, "log_management", begin, finding("LM-02", Status.PASS))
     put(ledger, "log_management", now, finding("LM-02", Status.UNKNOWN, "not finished"))
     until = now + MINUTE
-    (at_work,) = ledger.procedures_seen(midnight, until, now - HOUR)
-    (died,) = ledger.procedures_seen(midnight, until, until)
+    (at_work,) = ledger.procedures_seen(begin, until, begin)
+    (died,) = ledger.procedures_seen(begin, until, until)
     assert (at_work.statuses, died.statuses) == ({Status.PASS}, {Status.UNKNOWN})
 
 
