@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from clo_ops.findings import Answer, Finding, Measurement, Severity, unanswered_findings
 from clo_ops.orchestration.maintenance import carried_out, gated, system_of
-from clo_ops.orchestration.occasion import allowance
+from clo_ops.orchestration.occasion import allowance, occasion
 from clo_ops.rules import ages, half_built, index_use, rebuilds, staleness
 from clo_ops.rules.gate import ALL, Need
 
@@ -131,7 +131,12 @@ def _known(run: Run) -> rebuilds.Known:
     since = now - run.policy.maintenance.indexes.bloat.remembered
     seen = run.ledger.measurements("postgresql.index.bytes_per_row", since, now)
     best = rebuilds.best_ratios([(one.labels["index"], one.value) for one in seen])
-    return rebuilds.Known(run.at, best, _attempts(run))
+    return rebuilds.Known(run.at, best, _attempts(run), _large_now(run))
+
+
+def _large_now(run: Run) -> bool:
+    mine = occasion(run)
+    return mine is not None and mine.name in run.policy.maintenance.indexes.large.windows
 
 
 def _bloat(choice: rebuilds.Choice) -> Answer:

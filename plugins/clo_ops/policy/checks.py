@@ -124,6 +124,9 @@ def _own_procedures(sections: Sections, name: str) -> Iterator[Fault]:
             yield Fault("cadences", (name, "procedures", index), repr(identifier), allowed, "move or remove it")
 
 
+BACKED_UP, LARGE = ("before", "take_backup"), ("indexes", "large", "windows")
+
+
 def _maintenance(sections: Sections) -> Iterator[Fault]:
     policy, windows, groups = sections["maintenance"], sections["windows"].planned, sections["contacts"].groups
     hosts = [host.name for host in sections["hosts"]]
@@ -134,9 +137,10 @@ def _maintenance(sections: Sections) -> Iterator[Fault]:
     for kind, duty in policy.duties.items():
         for index, name in enumerate(duty.windows):
             yield from _nowhere("maintenance", ("duties", kind, "windows", index), name, windows, "windows.yaml")
-    for index, name in enumerate(policy.before.take_backup):
-        known = [*windows, "emergency"]
-        yield from _nowhere("maintenance", ("before", "take_backup", index), name, known, "windows.yaml")
+    named = {BACKED_UP: policy.before.take_backup, LARGE: policy.indexes.large.windows}
+    for where, names in named.items():
+        for index, name in enumerate(names):
+            yield from _nowhere("maintenance", (*where, index), name, [*windows, "emergency"], "windows.yaml")
     for key in ("users", "told_of_break_glass"):
         yield from _nowhere("maintenance", ("before", key), getattr(policy.before, key), groups, "contacts.yaml")
 

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import model_validator
 
-from clo_ops.policy.base import Cited, Count, Flag, Positive
+from clo_ops.policy.base import Cited, Count, Flag, Positive, Texts
 from clo_ops.policy.units import Bytes, Duration, Number, Percent, as_text, refuse
 
 
@@ -132,6 +132,13 @@ class Unused(Cited):
     minimum_size: Bytes
 
 
+class Large(Cited):
+    """An index larger than ``over`` is rebuilt in ``windows`` only: planned ones, or ``emergency``."""
+
+    over: Bytes
+    windows: Texts
+
+
 class Indexes(Cited):
     """Section ``indexes`` of maintenance.yaml. ``at_most`` indexes are rebuilt in one run, the largest gain first.
 
@@ -142,6 +149,7 @@ class Indexes(Cited):
 
     bloat: Bloat
     at_most: Positive
+    large: Large
     long_transaction: Duration
     manners: Manners
     unused: Unused

@@ -9,7 +9,7 @@ from datetime import datetime
 from clo_ops.findings import Finding, Severity, Status
 from clo_ops.findings.plans import Effect, Outcome, Step
 from clo_ops.findings.upkeep import Attempt, IndexSnapshot, IndexState
-from clo_ops.policy.upkeep import Bloat, Indexes
+from clo_ops.policy.upkeep import Bloat, Indexes, Large
 from clo_ops.rules.bloat import Air, air
 from clo_ops.rules.figures import age, figure
 from clo_ops.rules.verdicts import Case
@@ -19,6 +19,7 @@ MANUAL = "L93-L94"
 BY_OWNER = "Have its owner rebuild it with REINDEX INDEX CONCURRENTLY, or give our role the right (docs/indexes.md)."
 MEASURE = "Install pgstattuple in the database, or let the reader's role read the columns (docs/indexes.md)."
 NAMED = 10
+BACKED_OFF, WAITS = "not tried again yet", "it waits for a window of which the users are told"
 
 WITHOUT_REBUILD = {
     "partitioned": "it has no pages of its own; its partitions' indexes are looked at one by one",
@@ -41,11 +42,14 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What earlier runs know: the fewest bytes per row of each index, and our rebuilds. ``at`` is the run's time."""
+    """What earlier runs know: the fewest bytes per row of each index, and our rebuilds. ``at`` is the run's time;
+    ``large_now``: it is in a window in which large ones are rebuilt.
+    """
 
     at: datetime
     best: Mapping[str, float]
     attempts: Sequence[Attempt] = ()
+    large_now: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ class Choice:
 def choose(snapshot: IndexSnapshot, terms: Indexes, known: Known) -> Choice:
     """Candidates by what a rebuild would give back, the largest gain first; at most ``at_most`` of them."""
     looked = [
-        candidate(snapshot, one, terms.bloat, known)
+        _at_its_time(candidate(snapshot, one, terms.bloat, known), terms.large, known)
         for one in snapshot.indexes
         if one.valid and one.kind != "partitioned" and one.bytes > terms.bloat.minimum_size
     ]
@@ -77,6 +81,14 @@ def choose(snapshot: IndexSnapshot, terms: Indexes, known: Known) -> Choice:
         for place, one in enumerate(later, start=terms.at_most + 1)
     ]
     return Choice(tuple(now), tuple([one for one in looked if one.why_not] + left))
+
+
+def _at_its_time(one: Candidate, large: Large, known: Known) -> Candidate:
+    """What a large rebuild writes is felt by whoever commits beside it."""
+    if one.why_not or known.large_now or one.index.bytes <= large.over:
+        return one
+    over = figure(large.over, "bytes")
+    return replace(one, why_not=f"{WAITS} ({', '.join(large.windows)}): it is larger than {over}")
 
 
 def _gain(one: Candidate) -> int:
@@ -117,7 +129,7 @@ def _backed_off(index: IndexState, terms: Bloat, known: Known) -> str:
     since, won = known.at - last.ended, 100 * (last.before - last.after) / last.before
     if won >= terms.worth or since > terms.back_off:
         return ""
-    return f"the rebuild {age(since)} ago won {won:.0f} %, less than {terms.worth:g} %: not tried again yet"
+    return f"the rebuild {age(since)} ago won {won:.0f} %, less than {terms.worth:g} %: {BACKED_OFF}"
 
 
 def best_ratios(measured: Sequence[tuple[str, float]]) -> dict[str, float]:
@@ -133,9 +145,9 @@ def judge(choice: Choice) -> list[Finding]:
     """``index bloat``: of those that are bloated and not ours to rebuild, of those nobody can tell, or one pass."""
     findings = [_not_possible(one) for one in choice.impossible[:NAMED]]
     findings += [_not_told(one) for one in choice.unmeasured[:NAMED]]
-    backed = [one for one in choice.others if "not tried again" in one.why_not]
-    findings += [_backing_off(one) for one in backed[:NAMED]]
-    if len(hidden := [*choice.impossible[NAMED:], *choice.unmeasured[NAMED:], *backed[NAMED:]]) > 0:
+    later = [one for one in choice.others if BACKED_OFF in one.why_not or WAITS in one.why_not]
+    findings += [_later(one) for one in later[:NAMED]]
+    if len(hidden := [*choice.impossible[NAMED:], *choice.unmeasured[NAMED:], *later[NAMED:]]) > 0:
         said = f"{len(hidden)} more indexes could not be rebuilt or measured"
         findings.append(_case("further", BY_OWNER).warned(f"{len(hidden)} more", said))
     if not findings and not choice.rebuild:
@@ -165,7 +177,7 @@ def _not_told(one: Candidate) -> Finding:
     return replace(unknown, status=Status.UNKNOWN, actual=size, message=f"{said}.")
 
 
-def _backing_off(one: Candidate) -> Finding:
+def _later(one: Candidate) -> Finding:
     return _case(one.index.full_name, BY_OWNER).not_applicable(
         one.why, f"{one.index.full_name}: {one.why}; {one.why_not}"
     )

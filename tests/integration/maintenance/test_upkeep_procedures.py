@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -115,6 +115,23 @@ def test_indexes_are_shown_approved_and_rebuilt_with_what_it_won(system):
     assert all(one.applied and one.after < one.before / 2 and one.xid_after > one.xid for one in attempts)
     again, findings = shown(system, "indexes", upkeep.indexes)
     assert [one for one in again.answer.select("postgresql.index.bloat") if one.value > 40] == []
+
+
+SUNDAY = datetime(2026, 11, 15, 2, 10, tzinfo=UTC)  # a weekly window's, not the month's first
+
+
+@pytest.mark.parametrize(("at", "planned"), [(SUNDAY + timedelta(days=1), False), (SUNDAY, True)])
+def test_a_large_index_is_planned_in_a_window_and_only_named_on_another_day(system, at, planned):
+    system.with_terms(indexes__large__over=500_000)
+    with system.session() as session:
+        session.autocommit = True
+        session.execute("VACUUM ANALYZE notes")
+    run = system.run("maintenance_weekly", at=at, work="plan")
+    told = by_name(upkeep.indexes(run))
+    targets = {step.step.target for row in system.ledger.plans_of(run.ledger_run) for step in row.steps}
+    named = {subject for name, subject in told if name == "index bloat"}
+    both = {"public.notes_note", "public.notes_pkey"}
+    assert (targets, named & both) == ((both, set()) if planned else (set(), both))
 
 
 def test_own_best_on_record_tells_where_nothing_else_does(system):

@@ -79,6 +79,14 @@ ONE_FAULT = [
         "10001",
         "at most rows_per_batch (10000)",
     ),
+    (
+        "maintenance.yaml",
+        "windows: [weekly, monthly, emergency]",
+        "windows: [weekly, sometimes]",
+        "indexes.large.windows[1]",
+        "sometimes",
+        "emergency",
+    ),
     # units
     ("thresholds.yaml", "window: 5 min", "window: 5", "cpu.window", "5", "a duration with its unit"),
     ("thresholds.yaml", "unit: percent", "unit: procent", "cpu.unit", "'procent'", "one of percent"),

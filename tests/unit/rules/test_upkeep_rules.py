@@ -292,6 +292,23 @@ def test_largest_gain_first_and_no_more_than_one_run_takes():
     assert "3 in line" in next(one.why_not for one in found.others if one.index.name == "i1")
 
 
+MIB = 2**20
+
+
+@pytest.mark.parametrize(
+    ("size", "large_now", "due"),
+    [(256 * MIB, False, True), (256 * MIB + 1, False, False), (256 * MIB + 1, True, True)],
+)
+def test_a_large_one_waits_for_a_window_of_which_users_are_told(size, large_now, due):
+    """Strictly over 256 MiB; said where it waits."""
+    one = replace(INDEX, bytes=size, rows=size / 81.92)
+    known = rebuilds.Known(AT, {one.full_name: 81.92 * 0.5}, large_now=large_now)
+    found = rebuilds.choose(snapshot(one), INDEXES, known)
+    assert bool(found.rebuild) is due
+    said = [finding.message for finding in rebuilds.judge(found)]
+    assert said == [] if due else "(weekly, monthly, emergency): it is larger than 256 MiB" in said[0]
+
+
 def test_what_nobody_can_tell_is_unknown_for_a_btree_and_not_applicable_for_others():
     (finding,) = rebuilds.judge(choice(INDEX, best={}))
     assert finding.status is Status.UNKNOWN
@@ -511,6 +528,7 @@ def _dumped(terms):
     for section, names in {
         "bloat": ("minimum_size", "read_up_to", "read_at_most"),
         "unused": ("minimum_size",),
+        "large": ("over",),
     }.items():
         for one in names:
             given[section][one] = f"{given[section][one]} B"
