@@ -6,7 +6,9 @@
 with line as (
     select h.*, format('%%s %%s %%s %%s', type, array_to_string(database, ','), array_to_string(user_name, ','),
                        coalesce(address, '')) as words,
-           type <> 'local' and coalesce(address, '') not in ('127.0.0.1', '::1', 'localhost', 'samehost') as from_afar
+           type <> 'local' and (coalesce(address, '') not in ('127.0.0.1', '::1', 'localhost', 'samehost')
+                                -- 127.0.0.1/0 is everybody.
+                                or netmask not in ('255.255.255.255', 'ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff')) as from_afar
       from pg_hba_file_rules h
 ), fault (key, reason) as (
     select words, format('line %%s: %%s lets in whoever says the name', line_number, auth_method) from line

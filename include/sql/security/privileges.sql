@@ -1,4 +1,5 @@
--- purpose: roles, memberships, grants and default privileges of the server and this database, one line each
+-- purpose: roles, memberships, grants and default privileges of the server and this database, one line each; what may be granted on
+--          settings (PostgreSQL 15 and newer) is asked through query_to_xml, since an older server has no such table to name
 -- procedure: WM-08, M1-01
 -- columns: key text, value text
 -- privilege: none
@@ -27,6 +28,22 @@ with named as (
      where p.proacl is not null and n.nspname <> 'information_schema'
        and (n.nspname <> 'pg_catalog' or p.proacl is distinct from (select i.initprivs from pg_init_privs i
              where i.objoid = p.oid and i.classoid = 'pg_proc'::regclass and i.objsubid = 0))
+    union all
+    select 'tablespace ' || spcname, spcowner, spcacl from pg_tablespace where spcacl is not null
+    union all
+    select 'language ' || lanname, lanowner, lanacl from pg_language where lanacl is not null
+    union all
+    select 'foreign data wrapper ' || fdwname, fdwowner, fdwacl from pg_foreign_data_wrapper where fdwacl is not null
+    union all
+    select 'foreign server ' || srvname, srvowner, srvacl from pg_foreign_server where srvacl is not null
+    union all
+    select format('type %%I.%%I', n.nspname, t.typname), t.typowner, t.typacl
+      from pg_type t join pg_namespace n on n.oid = t.typnamespace where t.typacl is not null and n.nspname !~ '^pg_'
+    union all
+    select 'setting ' || x.name, 10::oid, x.acl::aclitem[]
+      from xmltable('/table/row' passing case when to_regclass('pg_catalog.pg_parameter_acl') is not null
+                        then query_to_xml('select parname as name, paracl::text as acl from pg_catalog.pg_parameter_acl', false, false, '') end
+                    columns name text path 'name', acl text path 'acl') as x
 )
 select 'role ' || rolname as key,
        concat_ws(' ',
@@ -47,7 +64,7 @@ select format('%%s on %%s for %%s', string_agg(x.privilege_type, ', ' order by x
  where x.grantee <> a.owner
  group by a.object, r.name
 union all
-select format('owner of %%s', a.object), o.name from acls a join named o on o.oid = a.owner where a.object !~ '^(column|function)'
+select format('owner of %%s', a.object), o.name from acls a join named o on o.oid = a.owner where a.object !~ '^(column|function|language|type|setting)'
 union all
 select format('default privileges of %%s%%s on %%s for %%s', o.name, coalesce(' in schema ' || n.nspname, ''),
               case d.defaclobjtype when 'r' then 'tables' when 'S' then 'sequences' when 'f' then 'functions'

@@ -1,4 +1,4 @@
--- purpose: roles that may change or remove audit rows and are not named for it, and triggers of the trail that are gone or off
+-- purpose: roles that may change or remove audit rows, or one column of them, and are not named for it, and triggers of the trail that are gone or off
 -- procedure: WF-02
 -- columns: kind text, key text, reason text
 -- privilege: select on audit_logs and audit_anchor, to resolve their names
@@ -8,7 +8,9 @@ with kept (relation) as (
 ), may as (
     select r.rolname::text as name, k.relation::text as relation, p.privilege
       from pg_roles r cross join kept k cross join (values ('UPDATE'), ('DELETE'), ('TRUNCATE')) p (privilege)
-     where not r.rolsuper and r.rolname !~ '^pg_' and has_table_privilege(r.oid, k.relation, p.privilege)
+     where not r.rolsuper and r.rolname !~ '^pg_' 
+       and case p.privilege when 'UPDATE' then has_any_column_privilege(r.oid, k.relation, p.privilege)
+                            else has_table_privilege(r.oid, k.relation, p.privilege) end
 ), fault (key, reason) as (
     select format('role %%s on %%s', name, relation), 'may ' || lower(string_agg(privilege, ', ' order by privilege))
       from may

@@ -14,5 +14,5 @@ select 'looked at' as kind, count(*)::text as key, '' as reason from change
 union all
 select 'violation', key, format('by %%s at %%s: %%s', changed_by, to_char(at, 'YYYY-MM-DD HH24:MI'),
                                 case approved_by when '' then 'nobody approved it' else 'approved by ' || approved_by || ', who is concerned' end)
-  from change where approved_by in ('', changed_by, concerned)
+  from change where lower(approved_by) in ('', lower(changed_by), lower(concerned))
  order by 1, 2, 3

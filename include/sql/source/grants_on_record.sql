@@ -24,6 +24,7 @@ with given as (
       from noted n
      where not exists (select from permission_changes c
                         where c.username = n.username and 'role_' || c.action = n.action
+                          and c.role_name = coalesce(n.role_name, c.role_name)
                           and c.at between n.created_at - interval '5 minutes' and n.created_at + interval '5 minutes')
 )
 select 'looked at' as kind, ((select count(*) from given) + (select count(*) from noted))::text as key, '' as reason

@@ -1,4 +1,5 @@
--- purpose: calculations and reports completed in [since, until) whose asking or completion the audit trail does not have
+-- purpose: calculations and reports completed in [since, until) whose asking or completion the audit trail does not have, and those of the trail
+--          whose own record is gone
 -- procedure: WF-02
 -- columns: kind text, key text, reason text
 -- privilege: select on calculation_jobs, report_jobs, audit_logs
@@ -24,4 +25,12 @@ select 'violation', what || ' ' || job_id,
        format('completed %%s, the audit trail does not have %%s', to_char(finished_at, 'YYYY-MM-DD HH24:MI'),
               concat_ws(' and ', case when not asked then 'who asked for it' end, case when not done then 'its completion' end))
   from trail where not (asked and done)
+union all
+select 'violation', l.object_type || ' ' || l.object_id,
+       format('audit row %%s of %%s says %%s, and there is no such record', l.id, to_char(l.created_at, 'YYYY-MM-DD HH24:MI'), replace(l.action, '_', ' '))
+  from audit_logs l
+ where l.object_type in ('calculation', 'report') and l.action in (l.object_type || '_requested', l.object_type || '_completed')
+   and l.created_at >= %(since)s::timestamptz and l.created_at < %(until)s::timestamptz
+   and not exists (select from calculation_jobs c where l.object_type = 'calculation' and c.job_id::text = l.object_id)
+   and not exists (select from report_jobs r where l.object_type = 'report' and r.job_id::text = l.object_id)
  order by 1, 2, 3

@@ -12,13 +12,14 @@ with changed as (
     union all
     select change_id, format('%%s %%s %%s by %%s at %%s: approved by %%s, who is concerned', role_name, action, username,
                              changed_by, to_char(at, 'YYYY-MM-DD HH24:MI'), approved_by)
-      from changed where approved_by in (changed_by, username)
+      from changed where lower(approved_by) in (lower(changed_by), lower(username))
     union all
     select change_id, format('%%s %%s %%s by %%s at %%s: no audit row', role_name, action, username, changed_by,
                              to_char(at, 'YYYY-MM-DD HH24:MI'))
       from changed c
      where not exists (select from audit_logs l
                         where l.object_type = 'user' and l.object_id = c.username and l.action = 'role_' || c.action
+                          and coalesce(l.detail ->> 'role', c.role_name) = c.role_name
                           and l.created_at between c.at - interval '5 minutes' and c.at + interval '5 minutes')
 )
 select 'looked at' as kind, count(*)::text as key, '' as reason from changed

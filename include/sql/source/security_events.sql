@@ -1,4 +1,4 @@
--- purpose: security events that have no owner or class, or no outcome after the time their severity allows
+-- purpose: security events that have no owner or class, or no outcome after the time their severity allows; those open in time by name
 -- procedure: WF-08
 -- columns: kind text, key text, reason text
 -- privilege: select on security_events
@@ -20,4 +20,7 @@ with event as (
 select 'looked at' as kind, count(*)::text as key, '' as reason from event
 union all
 select 'violation', 'security event ' || key, reason from fault
+union all
+select 'open', 'security event ' || event_id, format('%%s, %%s, %%s: %%s, owned by %%s', severity, event_type, to_char(at, 'YYYY-MM-DD HH24:MI'), event_class, owner)
+  from event where coalesce(outcome, '') = '' and event_id not in (select key from fault)
  order by 1, 2, 3

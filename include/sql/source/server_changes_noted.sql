@@ -1,4 +1,4 @@
--- purpose: changes of the server's own settings that the trail of configuration speaks of, in [since, until)
+-- purpose: the server's own settings as they are now, and the changes of them that the trail of configuration speaks of, since the last look
 -- procedure: WF-06
 -- columns: kind text, key text, value text
 -- privilege: select on configuration_changes; pg_read_all_settings (pg_monitor) for settings only superusers see
@@ -10,5 +10,5 @@ select 'state' as kind, 'postgresql.' || name as key, setting as value
 union all
 select 'noted', setting, concat_ws(' ', coalesce(new_value, ''), 'by', changed_by, 'approved by', coalesce(approved_by, 'nobody'))
   from configuration_changes
- where setting like 'postgresql.%%' and at >= %(since)s::timestamptz and at < %(until)s::timestamptz
+ where setting like 'postgresql.%%' and at >= %(since)s::timestamptz and at <= now()
  order by 1, 2, 3

@@ -17,6 +17,8 @@ with change as (
     select 'setting ' || l.setting, format('was set to %%s at %%s by the trail and is %%s', l.new_value, to_char(l.at, 'YYYY-MM-DD HH24:MI'), coalesce(s.value, 'not there'))
       from latest l left join app_settings s using (setting)
      where s.value is distinct from l.new_value
+       -- What was changed on record after the time looked at is the next look's: the value is that of now.
+       and not exists (select from configuration_changes c where c.setting = l.setting and c.at >= %(until)s::timestamptz)
     union all
     select format('configuration change %%s of %%s', change_id, setting), format('by %%s at %%s: no audit row', changed_by, to_char(at, 'YYYY-MM-DD HH24:MI'))
       from change c

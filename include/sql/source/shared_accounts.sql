@@ -3,18 +3,22 @@
 -- columns: kind text, key text, reason text
 -- privilege: select on login_attempts
 -- access: read-only
-with hour as (
-    select username, date_trunc('hour', at, 'UTC') as hour,
-           count(distinct regexp_replace(coalesce(source_ip, ''), '[.][0-9]+$', '')) as networks
+with login as (
+    select distinct username, date_trunc('minute', at, 'UTC') as at, regexp_replace(coalesce(source_ip, ''), '[.][0-9]+$', '') as network
       from login_attempts
      where success and username <> %(synthetic_user)s
        and at >= %(since)s::timestamptz and at < %(until)s::timestamptz
-     group by 1, 2
+), hour as (
+    -- The hour that ends with each login: one that begins with the clock's would cut a use in two.
+    select username, at, array_agg(network) over (partition by username order by at range between interval '59 minutes' preceding and current row) as seen
+      from login
+), counted as (
+    select username, at, (select count(distinct n) from unnest(seen) as n) as networks from hour
 ), shared as (
-    select username, max(networks) as networks, min(hour) as first
-      from hour where networks > %(networks)s::integer group by username
+    select username, max(networks) as networks, min(at) as first
+      from counted where networks > %(networks)s::integer group by username
 )
-select 'looked at' as kind, (select count(distinct username) from hour)::text as key, '' as reason
+select 'looked at' as kind, (select count(distinct username) from login)::text as key, '' as reason
 union all
 select 'violation', 'account ' || username,
        format('used from %%s networks within an hour, first at %%s; at most %%s', networks, to_char(first at time zone 'UTC', 'YYYY-MM-DD HH24:MI'), %(networks)s::integer)

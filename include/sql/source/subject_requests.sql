@@ -1,4 +1,4 @@
--- purpose: requests of persons about their own data that are past their deadline, were answered after it in [since, until), or have no owner
+-- purpose: requests of persons about their own data that are past their deadline, were answered after it in [since, until), or have no owner; those open in time with their deadline
 -- procedure: WF-03
 -- columns: kind text, key text, reason text
 -- privilege: select on subject_requests
@@ -21,4 +21,7 @@ with request as (
 select 'looked at' as kind, count(*)::text as key, '' as reason from request
 union all
 select 'violation', 'request ' || key, reason from fault
+union all
+select 'open', 'request ' || request_id, format('%%s, received %%s, due %%s, looked after by %%s', kind, to_char(received_at, 'YYYY-MM-DD'), to_char(due_at, 'YYYY-MM-DD'), handled_by)
+  from request where completed_at is null and request_id not in (select key from fault)
  order by 1, 2, 3

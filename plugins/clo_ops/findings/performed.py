@@ -12,7 +12,9 @@ from typing import Any
 from uuid import UUID
 
 Row = Mapping[str, Any]
-LOOKED_AT, VIOLATION = "looked at", "violation"
+# A row of kind "open" is under way and in time: named, and nothing against the control.
+# One of kind "not asked" is a part of the system that gave no answer while others did.
+LOOKED_AT, VIOLATION, OPEN, NOT_ASKED = "looked at", "violation", "open", "not asked"
 
 
 def plain(value: Any) -> Any:
@@ -72,17 +74,25 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """How many things were looked at and which of them break the control; or why nothing can be said."""
+    """How many things were looked at and which of them break the control; or why nothing can be said.
+
+    ``open`` are under way and in time; ``not_asked`` are parts that gave no answer: the rest alone is no pass.
+    """
 
     looked_at: int
     violations: tuple[Violation, ...] = ()
     not_assessed: str = ""
+    open: tuple[Violation, ...] = ()
+    not_asked: tuple[Violation, ...] = ()
 
     @classmethod
     def plainly(cls, rows: Sequence[Row]) -> Judged:
-        """Rows of kind, key, reason: one "looked at" whose key is the count, then the violations."""
+        """Rows of kind, key, reason: one "looked at" whose key is the count, then the violations and what is open."""
         counted = [row for row in rows if row["kind"] == LOOKED_AT]
         if len(counted) != 1:
             raise ValueError(f"{len(counted)} rows say how many were looked at; allowed is 1")
-        broken = (Violation(str(row["key"]), str(row["reason"])) for row in rows if row["kind"] == VIOLATION)
-        return cls(int(counted[0]["key"]), tuple(broken))
+        broken, under_way, lost = (
+            tuple(Violation(str(row["key"]), str(row["reason"])) for row in rows if row["kind"] == kind)
+            for kind in (VIOLATION, OPEN, NOT_ASKED)
+        )
+        return cls(int(counted[0]["key"]), broken, open=under_way, not_asked=lost)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, func, or_, select, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from clo_ops.findings import Status
@@ -19,9 +20,9 @@ NOT_FINISHED, NOT_DUE = "not finished", "not due"
 
 class Attendance(Store):
     def attendance(
-        self, since: datetime, until: datetime, *, at_work_since: datetime | None = None
+        self, planned: Collection[tuple[str, datetime]], *, at_work_since: datetime | None = None
     ) -> dict[tuple[str, datetime], set[str]]:
-        """By DAG and business time, of runs with since <= at < until: the procedures that ended.
+        """By DAG and business time, of those runs that are on record: the procedures that ended.
 
         A procedure that was begun and never ended (its only finding says so) is not among them, unless it was begun
         after ``at_work_since``; a run that was opened and recorded nothing has an empty set.
@@ -35,12 +36,13 @@ class Attendance(Store):
             select(runs.c.dag_id, runs.c.at, findings.c.procedure)
             .distinct()
             .select_from(runs.outerjoin(findings, ended))
-            .where(runs.c.at >= aware(since), runs.c.at < aware(until))
+            .where(tuple_(runs.c.dag_id, runs.c.at).in_([(dag, aware(at)) for dag, at in planned]))
         )
         found: dict[tuple[str, datetime], set[str]] = defaultdict(set)
-        with self.transaction() as connection:
-            for row in connection.execute(query):
-                found[row.dag_id, row.at] |= {row.procedure} if row.procedure else set()
+        if planned:
+            with self.transaction() as connection:
+                for row in connection.execute(query):
+                    found[row.dag_id, row.at] |= {row.procedure} if row.procedure else set()
         return dict(found)
 
     def procedures_seen(self, since: datetime, until: datetime, at_work_since: datetime) -> list[ProcedureSeen]:

@@ -59,6 +59,13 @@ def file_name(text: str) -> str:
     return f"{plain[: LONGEST_NAME - 30].rstrip('.') or 'unnamed'}-{digest}{dot}{suffix}"
 
 
+def _read_only(partial: str) -> None:
+    """On a local disk nobody writes to a file of evidence by accident; another store has rights of its own."""
+    with suppress(OSError):
+        place = Path(partial)
+        place.chmod(place.stat().st_mode & ~0o222)
+
+
 def _sync(file: Any) -> None:
     try:
         number = file.fileno()
@@ -118,6 +125,7 @@ class EvidenceStore:
                 while part := source.read(PART):
                     digest.update(part)
                     kept.write(part)
+            _read_only(partial)
             self.files.mv(partial, path)
         except OSError as error:
             with suppress(OSError):
@@ -139,6 +147,7 @@ class EvidenceStore:
                 file.write(data)
                 file.flush()
                 _sync(file)
+            _read_only(partial)
             self.files.mv(partial, path)
         except BaseException:
             with suppress(OSError):

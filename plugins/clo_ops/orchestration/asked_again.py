@@ -109,15 +109,17 @@ def _late(run: Run, incident: IncidentRow, case: Case, about: str) -> Finding:
 
 
 def _expected(run: Run, incident: IncidentRow, case: Case, about: str) -> Finding:
-    """Whether the page's last planned run is on record now, with all its procedures."""
+    """Whether the page's last planned runs, one of each cadence, are on record now with all that was due of them."""
     now, first = datetime.now(UTC), run.ledger.heartbeats().get(FIRST_LOOK)
     due = [one for one in expected.last_due(run.policy, first.at if first else now, now) if one.dag == about]
-    recorded = run.ledger.attendance(now - expected.LOOK_BACK, now) if due else {}
-    for one in expected.judge(due, recorded, run.policy):
-        lacks = f"without {', '.join(one.missing)}" if one.started else "not there"
-        sentence = f"The run of {about} due at {moment(one.at)} is {'whole' if one.sound else lacks}"
-        return case.passed("whole", sentence) if one.sound else case.failed(lacks, sentence)
-    return case.not_applicable("-", f"No run of {about} is due to be done yet")
+    recorded = run.ledger.attendance({(one.dag, one.at) for one in due})
+    found = list(expected.judge(due, recorded, run.policy))
+    if not found:
+        return case.not_applicable("-", f"No run of {about} is due to be done yet")
+    one = min(found, key=lambda each: each.sound)
+    lacks = f"without {', '.join(one.missing)}" if one.started else "not there"
+    sentence = f"The run of {one.name} due at {moment(one.at)} is {'whole' if one.sound else lacks}"
+    return case.passed("whole", sentence) if one.sound else case.failed(lacks, sentence)
 
 
 def _silent(run: Run, incident: IncidentRow, case: Case, about: str) -> Finding:

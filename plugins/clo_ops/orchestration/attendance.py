@@ -5,15 +5,17 @@ A run that people have heard of already, as late or as failed, is not told a sec
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from clo_ops.escalation.sighting import Sighting
 from clo_ops.findings import Severity
 from clo_ops.orchestration.escalate import failed_cause, late_cause
 from clo_ops.policy.firing import by_the_clock
-from clo_ops.rules.expected import LOOK_BACK, Expected, judge, last_due
+from clo_ops.rules.expected import Expected, judge, last_due
 from clo_ops.rules.figures import age, moment
 
 if TYPE_CHECKING:
@@ -43,8 +45,9 @@ class ExpectedRuns:
         self._looked = now
         ledger, policy = self.desk.ledger, self.desk.policy
         due = [one for one in last_due(policy, self._since(now), now - AFTER_AIRFLOW) if by_the_clock(one.dag)]
-        recorded = ledger.attendance(now - LOOK_BACK, now, at_work_since=now - AT_WORK) if due else {}
-        return sum(not self._told(one, now) for one in judge(due, recorded, policy))
+        recorded = ledger.attendance({(one.dag, one.at) for one in due}, at_work_since=now - AT_WORK)
+        of_dag = groupby(judge(due, recorded, policy), key=lambda one: one.cause)
+        return sum(self._told(list(runs), now) for _, runs in of_dag)
 
     def _since(self, now: datetime) -> datetime:
         """When this installation began to watch; what was due before that is nobody's fault."""
@@ -53,14 +56,18 @@ class ExpectedRuns:
             self.desk.ledger.beat(FIRST_LOOK, now, "nothing due before this is missed")
         return known.at if known else now
 
-    def _told(self, one: Expected, now: datetime) -> bool:
-        if one.sound:
-            self.desk.clear(one.cause, now, f"the run due at {moment(one.at)} is on record with all its procedures")
-            return True
-        seen = _sighting(one, self.desk.policy, now)
-        if self._is_news(one, seen, now):
+    def _told(self, runs: Sequence[Expected], now: datetime) -> int:
+        """How many of the DAG's runs are not as they should be; the all-clear is given when none of them is."""
+        broken = [one for one in runs if not one.sound]
+        if not broken:
+            said = ", ".join(f"{one.name} of {moment(one.at)}" for one in runs)
+            self.desk.clear(runs[0].cause, now, f"on record with all that was due by now: {said}")
+            return 0
+        newest = max(broken, key=lambda one: one.done_by)
+        seen = _sighting(newest, self.desk.policy, now)
+        if self._is_news(newest, seen, now):
             self.desk.detect(seen)
-        return False
+        return len(broken)
 
     def _is_news(self, one: Expected, seen: Sighting, now: datetime) -> bool:
         """Once for each planned run, also where a person closed its incident; again where it has become another."""
@@ -70,9 +77,11 @@ class ExpectedRuns:
         return not self._told_as_late(one, now) and not (one.started and self._told_as_failed(one))
 
     def _told_as_late(self, one: Expected, now: datetime) -> bool:
+        """From its own time on; a run of another cadence was late before that."""
         late = late_cause(one.dag, "")
         return any(
-            known.cause.startswith(late) and _since(known, one) for known in self.desk.ledger.open_incidents(now)
+            known.cause.startswith(late) and known.last_seen_at >= one.done_by
+            for known in self.desk.ledger.open_incidents(now)
         )
 
     def _told_as_failed(self, one: Expected) -> bool:
@@ -90,11 +99,11 @@ def _since(known: IncidentRow, one: Expected) -> bool:
 
 def _sighting(one: Expected, policy: Policy, now: datetime) -> Sighting:
     if not one.started:
-        title, seen = f"{one.dag} never began", f"no run of {one.dag} is on record for {moment(one.at)}"
+        title, seen = f"{one.name} never began", f"no run of {one.name} is on record for {moment(one.at)}"
         first = "See whether the DAG is paused, the scheduler runs, and Airflow lists an import error."
     else:
-        title = f"{one.dag} left out {', '.join(one.missing)}"
-        seen = f"the run of {one.dag} for {moment(one.at)} has no finding for {', '.join(one.missing)}"
+        title = f"{one.name} left out {', '.join(one.missing)}"
+        seen = f"the run of {one.name} for {moment(one.at)} has no finding for {', '.join(one.missing)}"
         first = "Open the run and look at the tasks named: not started, killed, or still at work."
     entries = [policy.procedures[key] for key in one.missing or one.wanted]
     stands_for = ", ".join(f"{entry.id} {entry.title}" for entry in entries)
@@ -105,7 +114,7 @@ def _sighting(one: Expected, policy: Policy, now: datetime) -> Sighting:
         procedure=entries[0].id if entries else "IR-10",
         at=now,
         observed=f"{seen}, {age(now - one.done_by)} after its time. It stands for: {stands_for}",
-        allowed=f"every procedure on record by {moment(one.done_by)}",
+        allowed=f"on record, with all that was due of it, by {moment(one.done_by)}",
         manual=f"{' / '.join(entries[0].section)} ({entries[0].lines})" if entries else "",
         first_action=first,
     )

@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from clo_ops.findings import Answer, CheckFailed, Finding
+from clo_ops.findings import Answer, CheckFailed, ConfigurationError, Finding
 from clo_ops.findings.performed import Judged, Performed
 from clo_ops.probes.reaching import Unreachable, nobody_answered
 from clo_ops.rules import controls as rules
-from clo_ops.rules.control_answers import WITH_A_PAST, Earlier, read
+from clo_ops.rules.control_answers import NOTED, WITH_A_PAST, Earlier, read
 from clo_ops.rules.states import as_state
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from clo_ops.probes.performing import Outcome
 
 WEEK = timedelta(days=7)
-RUNS_BACK = 20
 FORMAT = 1
 
 
@@ -52,7 +51,7 @@ def judged(run: Run, controls: tuple[Control, ...], answers: Mapping[str, Outcom
 def values_of(run: Run, control: Control) -> dict[str, Any]:
     """What is bound to the control's question: its window, and what policy says elsewhere."""
     until = run.at
-    since = until - (control.looks_back or _since_the_last(run))
+    since = _last_look(run, control) or until - (control.looks_back or _since_the_last(run, control))
     common: dict[str, Any] = {
         "synthetic_user": lambda: run.connections.account.username,
         "country": lambda: run.policy.business_calendar.country,
@@ -74,10 +73,21 @@ def _kept_from(run: Run, name: str) -> str:
     return run.policy.retention[name].keep.before(run.at).isoformat()
 
 
-def _since_the_last(run: Run) -> timedelta:
-    """Back to the last run of this page, a week at least, five weeks at most: nothing falls between two reviews."""
-    earlier = [one.at for one in run.ledger.recent_runs(run.dag_id, RUNS_BACK) if one.at < run.at]
-    return min(max(run.at - max(earlier), WEEK), 5 * WEEK) if earlier else WEEK
+def _last_look(run: Run, control: Control) -> datetime | None:
+    """A state that is held against a trail: entries count from the moment it was seen, not from the run's own time."""
+    if control.judge != NOTED:
+        return None
+    before = run.ledger.earlier_state(
+        _kind(run, control), None, run.at, run.ledger_run, (control.procedure, control.id)
+    )
+    return before.taken_at if before else None
+
+
+def _since_the_last(run: Run, control: Control) -> timedelta:
+    """Back to the last run of this page that answered it, a week at least, five weeks at most: nothing falls between
+    two reviews, and a run in which nobody answered reviewed nothing."""
+    last = run.ledger.last_answered(run.dag_id, control.procedure, control.id, run.at)
+    return min(max(run.at - last, WEEK), 5 * WEEK) if last else WEEK
 
 
 def _asked(run: Run, controls: tuple[Control, ...], values: Mapping[str, Mapping[str, Any]]) -> dict[str, Outcome]:
@@ -95,6 +105,8 @@ def _probed(run: Run, probe: str, values: Mapping[str, Any]) -> Outcome:
         return PROBES[probe](run, values)
     except Unreachable as error:
         return error.reason
+    except ConfigurationError as error:
+        return f"not configured: {error}"
 
 
 def _redis(run: Run, values: Mapping[str, Any]) -> Performed:
@@ -185,11 +197,16 @@ def _earlier(run: Run, control: Control, answer: Performed) -> Earlier:
     if control.judge not in WITH_A_PAST:
         return Earlier()
     system = f"{answer.identity['system_identifier']}/{answer.identity['database']}"
-    own = run.policy.controls[control.id].procedure == control.procedure
-    kind = control.id if own else f"{control.id} {control.procedure}"
-    before = run.ledger.earlier_state(kind, system, run.at, run.ledger_run)
+    kind = _kind(run, control)
+    told = (control.procedure, control.id)
+    before = run.ledger.earlier_state(kind, system, run.at, run.ledger_run, told)
     run.ledger.record_state(run.ledger_run, kind, system, datetime.now(UTC), as_state(answer.rows))
     return Earlier(before.content, f"{before.taken_at:%Y-%m-%d %H:%M} UTC") if before else Earlier()
+
+
+def _kind(run: Run, control: Control) -> str:
+    own = run.policy.controls[control.id].procedure == control.procedure
+    return control.id if own else f"{control.id} {control.procedure}"
 
 
 def _keep(run: Run, control: Control, answer: Performed, judged: Judged, finding: Finding) -> None:

@@ -61,11 +61,13 @@ def _anchor(run: Run) -> AnchorStore | None:
 
 def _read(run: Run, store: AnchorStore) -> tuple[Anchors | None, list[Finding]]:
     """The heads that are there, held against each other and against those on record."""
+    from clo_ops.orchestration.asked_pages import unknown
+
     case = _case("earlier anchors", "every head that was anchored, as it was", ANCHOR, Severity.P1)
     try:
         anchors = store.read()
-    except CouldNotCheck:
-        return None, []
+    except CouldNotCheck as error:
+        return None, [unknown(case, str(error).rstrip("."))]
     gone = [f"head {one[:16]}… is on record and not there" for one in anchors.missing(_on_record(run, store))]
     if wrong := [*anchors.wrong, *gone]:
         return anchors, [case.failed(f"{len(wrong)} wrong", "; ".join(wrong[:5]))]

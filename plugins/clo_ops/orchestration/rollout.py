@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
-from clo_ops.findings import Finding, Status
+from clo_ops.findings import CloOpsError, Finding, Status
 from clo_ops.findings.plans import Effect, Outcome, Plan, Step
 from clo_ops.findings.updates import ApplicationState, HostState
 from clo_ops.orchestration import updates
@@ -57,17 +58,19 @@ def plan_applications(run: Run) -> tuple[Plan, list[rule.Left]]:
 
 def hosts(run: Run) -> list[Finding]:
     """What was approved of the hosts' updates, one host at a time; in an emergency what is pending now."""
-    return _rolled_out(run, "updates", lambda: plan_hosts(run)[0], lambda plan: _host_act(run, plan))
+    return _rolled_out(run, "updates", lambda: plan_hosts(run)[0], lambda plan, begun: _host_act(run, plan, begun))
 
 
 def applications(run: Run) -> list[Finding]:
     """What was approved of the applications' releases; in an emergency the newest release of each."""
-    return _rolled_out(run, "deployments", lambda: plan_applications(run)[0], lambda plan: _deploy_act(run))
+    return _rolled_out(run, "deployments", lambda: plan_applications(run)[0], lambda _, begun: _deploy_act(run, begun))
 
 
-def _rolled_out(
-    run: Run, kind: Kind, fresh: Callable[[], Plan], act: Callable[[Plan], Callable[[Step], Effect]]
-) -> list[Finding]:
+# How a plan is carried out; the second are keys of steps that an earlier try began and did not end.
+Acting = Callable[[Plan, Collection[str]], Callable[[Step], Effect]]
+
+
+def _rolled_out(run: Run, kind: Kind, fresh: Callable[[], Plan], act: Acting) -> list[Finding]:
     procedure = PROCEDURES[kind]
     manual = run.policy.procedures[procedure].lines
     mine = _begun_in_this_run(run, kind)
@@ -76,7 +79,8 @@ def _rolled_out(
     plan = _as_plan(mine) if mine else fresh() if is_emergency(run) else waiting(run, kind)
     if plan is None:
         return [rule.nothing_waits(procedure, manual, kind)]
-    return maintained(run, procedure, kind, lambda: plan, act(plan), needs=NEEDS)
+    cut_off = {one.step.key for one in mine.steps if one.started_at and not one.effect} if mine else set[str]()
+    return maintained(run, procedure, kind, lambda: plan, act(plan, cut_off), needs=NEEDS)
 
 
 def _begun_in_this_run(run: Run, kind: str) -> PlanRow | None:
@@ -103,7 +107,7 @@ def _as_plan(row: PlanRow) -> Plan:
     return Plan(row.kind, row.system, tuple(replace(one.step, seconds=None) for one in row.steps))
 
 
-def _host_act(run: Run, plan: Plan) -> Callable[[Step], Effect]:
+def _host_act(run: Run, plan: Plan, begun: Collection[str]) -> Callable[[Step], Effect]:
     from clo_ops.actions.updates.hosts import Terms, update
     from clo_ops.actions.updates.looking import OneByOne
 
@@ -113,12 +117,12 @@ def _host_act(run: Run, plan: Plan) -> Callable[[Step], Effect]:
 
     def act(step: Step) -> Effect:
         target = run.connections.host(step.target, known[step.target])
-        return update(target, rule.changes_of(step), health_of(run), where)
+        return update(target, rule.changes_of(step), health_of(run), where, begun=step.key in begun)
 
     return OneByOne(act)
 
 
-def _deploy_act(run: Run) -> Callable[[Step], Effect]:
+def _deploy_act(run: Run, begun: Collection[str]) -> Callable[[Step], Effect]:
     from clo_ops.actions.updates.deploying import Terms, deploy
     from clo_ops.actions.updates.looking import OneByOne
 
@@ -132,7 +136,8 @@ def _deploy_act(run: Run) -> Callable[[Step], Effect]:
         target = run.connections.host(one.deployer.host, known[one.deployer.host])
         where = Terms(target, one.deployer.command, run.policy.updates.rollout.host_within, _patience(run))
         old, _, new = step.statement.removeprefix(f"{step.target} ").partition(" -> ")
-        return deploy(old, new, lambda: updates.running(run, one)[0], health_of(run), where)
+        running = partial(updates.running, run, one)
+        return deploy(old, new, lambda: running()[0], health_of(run), where, begun=step.key in begun)
 
     return OneByOne(act)
 
@@ -144,14 +149,20 @@ def _patience(run: Run) -> Patience:
 
 
 def health_of(run: Run) -> Health:
-    """What the morning asks of the components (DM-01) and the services (DM-03): what is red there is not well."""
+    """What the morning asks of the components (DM-01) and the services (DM-03): what is red there is not well.
+
+    Nor is a system that nobody can look at: after a change that is a reason to take it back, not to leave it.
+    """
     from clo_ops.orchestration import windows
     from clo_ops.probes import services
     from clo_ops.rules import services as rules
 
     def look() -> list[str]:
-        found = windows._health(run)
-        asked = services.status(run.policy.services, run.connections.of_services(run.policy))
+        try:
+            found = windows._health(run)
+            asked = services.status(run.policy.services, run.connections.of_services(run.policy))
+        except CloOpsError as error:
+            return [f"nobody could look: {error}"]
         found += rules.judge(asked, run.policy.services, at=run.at) if run.policy.services else []
         return [f"{one.subject or one.name}: {one.message}" for one in found if one.status in RED]
 

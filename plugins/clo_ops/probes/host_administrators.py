@@ -7,7 +7,8 @@ from typing import Any
 
 from clo_ops.findings.performed import LOOKED_AT, VIOLATION, Performed, Row
 from clo_ops.policy.paths import INCLUDE
-from clo_ops.probes.reaching import Reach, Unreachable
+from clo_ops.probes.reaching import Reach, Unreachable, of_each
+from clo_ops.probes.security_access import not_asked
 from clo_ops.probes.shell import run
 from clo_ops.probes.targets import HostTarget
 
@@ -17,16 +18,17 @@ SCRIPT = INCLUDE / "sh" / "host_administrators.sh"
 def host_administrators(hosts: Mapping[str, HostTarget], parameters: Mapping[str, Any]) -> Performed:
     """Accounts with user number 0 and members of ``groups`` on every host; those not ``allowed`` are violations.
 
-    Those that are allowed are in the rows as well: the list is for people to go through. Raises Unreachable where one
-    host is not asked.
+    Those that are allowed are in the rows as well: the list is for people to go through. Raises Unreachable where no
+    host is asked.
     """
     script, found, looked_at = SCRIPT.read_text(encoding="utf-8"), list[Row](), 0
-    for host in hosts.values():
-        accounts, members = _of_host(host, script, parameters["groups"])
+    answers, lost = of_each(hosts, lambda host: _of_host(host, script, parameters["groups"]))
+    for name, (accounts, members) in answers.items():
         looked_at += accounts
-        found += _rows(host.name, members, parameters["allowed"])
+        found += _rows(name, members, parameters["allowed"])
     identity = {"hosts": ", ".join(map(str, hosts.values()))}
     rows = [{"kind": LOOKED_AT, "key": str(looked_at), "reason": ""}, *sorted(found, key=lambda one: str(one["key"]))]
+    rows += not_asked(lost)
     return Performed("probe", "host administrators", script, dict(parameters), identity, rows)
 
 

@@ -7,11 +7,15 @@ question nobody answered. Used by every probe that opens a connection of its own
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import TypeVar
 
 from clo_ops.findings import Answer, CouldNotAsk, Measurement, Unanswered
+
+Target = TypeVar("Target")
+Said = TypeVar("Said")
 
 
 class Reach(StrEnum):
@@ -63,6 +67,22 @@ def nobody_answered(questions: Iterable[str], target: object, tried: str, reason
     """Each question, unanswered now for the same reason."""
     now = datetime.now(UTC)
     return Answer.of(unanswered=[Unanswered(question, str(target), tried, reason, now) for question in questions])
+
+
+def of_each(targets: Mapping[str, Target], ask: Callable[[Target], Said]) -> tuple[dict[str, Said], dict[str, str]]:
+    """The answer of each by name, and of each that gave none the reason: one that is down hides no other.
+
+    Raises Unreachable where none of them answered.
+    """
+    answers, lost = dict[str, Said](), dict[str, Unreachable]()
+    for name, target in targets.items():
+        try:
+            answers[name] = ask(target)
+        except Unreachable as error:
+            lost[name] = error
+    if lost and not answers:
+        raise next(iter(lost.values()))
+    return answers, {name: error.reason for name, error in lost.items()}
 
 
 def accepts_tcp(host: str, port: int, timeout: float) -> bool:

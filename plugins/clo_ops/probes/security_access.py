@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from clo_ops.findings.performed import LOOKED_AT, VIOLATION, Performed, Row
+from clo_ops.findings.performed import LOOKED_AT, NOT_ASKED, VIOLATION, Performed, Row
 from clo_ops.probes.postgres import connect
 from clo_ops.probes.reaching import Reach, Unreachable
 from clo_ops.probes.targets import PostgresTarget, RedisTarget
@@ -78,8 +78,15 @@ def performed(  # noqa: PLR0917 - who asked what of whom, and what came back
     identity: Mapping[str, Any],
     found: Iterable[tuple[str, str]],
     looked_at: int,
+    lost: Mapping[str, str] | None = None,
 ) -> Performed:
-    return Performed("probe", name, asked, dict(parameters), identity, list(_rows(found, looked_at)))
+    """``lost``: who gave no answer, by name with the reason."""
+    rows = [*_rows(found, looked_at), *not_asked(lost or {})]
+    return Performed("probe", name, asked, dict(parameters), identity, rows)
+
+
+def not_asked(lost: Mapping[str, str]) -> Iterator[Row]:
+    yield from ({"kind": NOT_ASKED, "key": name, "reason": reason} for name, reason in sorted(lost.items()))
 
 
 def _rows(found: Iterable[tuple[str, str]], looked_at: int) -> Iterator[Row]:

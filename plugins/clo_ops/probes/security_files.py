@@ -7,7 +7,7 @@ from typing import Any
 
 from clo_ops.findings.performed import Performed
 from clo_ops.policy.paths import INCLUDE
-from clo_ops.probes.reaching import Reach, Unreachable
+from clo_ops.probes.reaching import Reach, Unreachable, of_each
 from clo_ops.probes.security_access import performed
 from clo_ops.probes.shell import run
 from clo_ops.probes.targets import HostTarget
@@ -16,14 +16,15 @@ SCRIPT = INCLUDE / "sh" / "file_modes.sh"
 
 
 def file_modes(hosts: Mapping[str, HostTarget], parameters: Mapping[str, Any]) -> Performed:
-    """Each of ``files`` ({path, at_most, owner?, optional?}) on every host. Raises Unreachable where one is not asked.
+    """Each of ``files`` ({path, at_most, owner?, optional?}) on every host. Raises Unreachable where none is asked.
 
     ``at_most`` is an octal mode: every bit a file has beyond it is a violation.
     """
     script, files = SCRIPT.read_text(encoding="utf-8"), parameters["files"]
-    found = [one for host in hosts.values() for one in _of_host(host, script, files)]
+    answers, lost = of_each(hosts, lambda host: list(_of_host(host, script, files)))
+    found = [one for answer in answers.values() for one in answer]
     identity = {"hosts": ", ".join(map(str, hosts.values()))}
-    return performed("file modes", script, parameters, identity, found, len(hosts) * len(files))
+    return performed("file modes", script, parameters, identity, found, len(answers) * len(files), lost)
 
 
 def _of_host(host: HostTarget, script: str, files: Any) -> Iterator[tuple[str, str]]:

@@ -17,6 +17,7 @@ class Earlier:
     at: str = ""
 
 
+NOTED = "changed and noted"
 Reader = Callable[[Performed, Earlier], Judged]
 
 
@@ -40,10 +41,10 @@ JUDGES: dict[str, Reader] = {
     "privileged use": _of_rows(accounts.privileged_use),
     "vulnerabilities": _of_rows(vulnerabilities.judge),
     "changed": lambda one, before: states.changed(one.rows, before.state, before.at),
-    "changed and noted": lambda one, before: states.noted(one.rows, before.state, before.at),
+    NOTED: lambda one, before: states.noted(one.rows, before.state, before.at),
 }
 # These compare with the state of the last look, which the ledger keeps.
-WITH_A_PAST = frozenset({"changed", "changed and noted"})
+WITH_A_PAST = frozenset({"changed", NOTED})
 
 
 def read(judge: str, answer: Performed, earlier: Earlier) -> Judged:

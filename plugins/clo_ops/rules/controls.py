@@ -28,10 +28,14 @@ def judge(control: Control, judged: Judged, *, day: date, mode: str) -> Finding:
     looked = f"{judged.looked_at:,} looked at"
     if broken:
         tell = case.warned if control.only_warns else case.failed
-        return tell(f"{len(broken):,} of {looked}", f"{control.title}: {_named(broken)}{_lapsed(control, day)}")
+        said = f"{control.title}: {_named(broken)}{_lapsed(control, day)}{_rest(judged)}"
+        return tell(f"{len(broken):,} of {looked}", said)
+    if judged.not_asked:
+        return nobody_answered(control, _named(judged.not_asked))
     if excused:
-        return case.warned(f"{len(excused):,} excused of {looked}", f"{control.title}: {_excuses(excused)}")
-    return case.passed(f"none of {looked}", f"{control.title}: {looked}, nothing against it")
+        said = f"{control.title}: {_excuses(excused)}{_rest(judged)}"
+        return case.warned(f"{len(excused):,} excused of {looked}", said)
+    return case.passed(f"none of {looked}", f"{control.title}: {looked}, nothing against it{_rest(judged)}")
 
 
 def case_of(control: Control) -> Case:
@@ -62,6 +66,11 @@ def _named(broken: Sequence[Violation]) -> str:
 def _excuses(excused: Sequence[tuple[Violation, ControlException]]) -> str:
     listed = [f"{one.key} ({why.reason}; {why.approved_by}, until {why.until})" for one, why in excused[:NAMED]]
     return "accepted for now: " + "; ".join(listed)
+
+
+def _rest(judged: Judged) -> str:
+    under_way = f"; open and in time: {_named(judged.open)}" if judged.open else ""
+    return under_way + (f"; nobody answered: {_named(judged.not_asked)}" if judged.not_asked else "")
 
 
 def _lapsed(control: Control, day: date) -> str:

@@ -14,6 +14,9 @@ from typing import Any
 
 from clo_ops.findings.performed import Judged, Row, Violation
 
+# What the question counts together.
+SLOT = timedelta(minutes=5)
+
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -37,7 +40,7 @@ def brute_force(rows: Sequence[Row], parameters: Mapping[str, Any]) -> Judged:
     """More than ``refused`` refusals of one account within ``minutes``."""
     found = []
     for name, tried in _by(_slots(rows), lambda one: one.username):
-        worst = max(_windows(tried, parameters["minutes"]), key=_refused, default=())
+        worst = max(_recent(tried, parameters), key=_refused, default=())
         if _refused(worst) > parameters["refused"]:
             sources = _listed(sorted({one.source for one in worst if one.refused}))
             found.append(
@@ -54,7 +57,7 @@ def spray(rows: Sequence[Row], parameters: Mapping[str, Any]) -> Judged:
 
     found = []
     for source, tried in _by(_slots(rows), lambda one: one.source):
-        worst = max(_windows(tried, parameters["minutes"]), key=few, default=())
+        worst = max(_recent(tried, parameters), key=few, default=())
         if few(worst) > parameters["accounts"]:
             names = _listed(sorted(_few(worst, parameters["each"])))
             said = f"{few(worst)} accounts refused {_when(worst)}, {names}{_got_in(worst, tried)}"
@@ -70,7 +73,7 @@ def stuffing(rows: Sequence[Row], parameters: Mapping[str, Any]) -> Judged:
     slots = _slots(rows)
     sprayers = {source for source, tried in _by(slots, lambda one: one.source) if _sprays(tried, parameters)}
     others = [one for one in slots if one.source not in sprayers]
-    worst = max(_windows(others, parameters["minutes"]), key=_spread, default=())
+    worst = max(_recent(others, parameters), key=_spread, default=())
     accounts, sources = _accounts(worst), {one.source for one in worst if one.refused}
     if len(accounts) > parameters["accounts"] and len(sources) > parameters["sources"]:
         said = f"{len(accounts)} accounts refused from {len(sources)} sources {_when(worst)}{_got_in(worst, others)}"
@@ -103,6 +106,14 @@ def _windows(slots: Sequence[Slot], minutes: int) -> Iterator[Sequence[Slot]]:
             yield slots[first : last + 1]
 
 
+def _recent(slots: Sequence[Slot], parameters: Mapping[str, Any]) -> Iterator[Sequence[Slot]]:
+    """Stretches that reach into the time looked at; what went on as it began was partly seen by the review before."""
+    since = parameters.get("since")
+    for stretch in _windows(slots, parameters["minutes"]):
+        if since is None or stretch[-1].at + SLOT > datetime.fromisoformat(since):
+            yield stretch
+
+
 def _refused(slots: Sequence[Slot]) -> int:
     return sum(one.refused for one in slots)
 
@@ -119,7 +130,7 @@ def _few(slots: Sequence[Slot], each: int) -> set[str]:
 
 
 def _when(slots: Sequence[Slot]) -> str:
-    return f"between {slots[0].at:%Y-%m-%d %H:%M} and {slots[-1].at + timedelta(minutes=5):%H:%M} UTC"
+    return f"between {slots[0].at:%Y-%m-%d %H:%M} and {slots[-1].at + SLOT:%H:%M} UTC"
 
 
 def _got_in(worst: Sequence[Slot], tried: Iterable[Slot]) -> str:

@@ -32,8 +32,16 @@ def named(changes: Iterable[Change | Release | str]) -> str:
 
 
 def first_seen(state: HostState, earlier: Mapping[str, str], day: date) -> dict[str, str]:
-    """By package since when a security fix of it is pending: what an earlier look saw keeps its day."""
-    return {one.package: earlier.get(one.package, day.isoformat()) for one in state.security}
+    """Since which day a security fix is pending, by package and the version installed.
+
+    What an earlier look saw keeps its day for as long as that version stays: once a fix is in, the next one of the same
+    package is pending anew, though some fix of it was pending at every look.
+    """
+    return {key_of(one): earlier.get(key_of(one), day.isoformat()) for one in state.security}
+
+
+def key_of(change: Change) -> str:
+    return f"{change.package} {change.old}"
 
 
 def hosts(
@@ -72,10 +80,10 @@ def _pending(state: HostState, since: Mapping[str, str], policy: HostUpdates, da
     case = _host_case("pending updates", f"no security fix pending for over {within}", PLAN, state.host)
     others = len(state.changes) - len(state.security)
     rest = f"; {others} other updates are pending" if others else ""
-    late = [one for one in state.security if _days(since.get(one.package), day) > policy.security_within]
+    late = [one for one in state.security if _days(since.get(key_of(one)), day) > policy.security_within]
     actual = f"{len(state.security)} security, {others} other"
     if late:
-        oldest = min(since[one.package] for one in late)
+        oldest = min(since[key_of(one)] for one in late)
         said = f"{len(late)} security fixes of {state.host} are pending since {oldest} or longer: {named(late)}"
         return case.failed(actual, said + rest)
     if state.security:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clo_ops.findings.performed import Judged, Row, Violation
+from clo_ops.findings.performed import NOT_ASKED, Judged, Row, Violation
 from clo_ops.rules import cvss
 
 UNRATED = "unrated"
@@ -84,8 +84,10 @@ def _after(one: str, other: str) -> bool:
 def judge(rows: Sequence[Row], parameters: Mapping[str, Any]) -> Judged:
     """Each flaw with one of ``ratings``. Rows are packages; one with several flaws has several rows."""
     wanted = parameters["ratings"]
-    packages = {(row["where"], row["package"]) for row in rows}
-    return Judged(len(packages), tuple(_violation(row) for row in rows if row["id"] and row["rating"] in wanted))
+    packages = {(row["where"], row["package"]) for row in rows if row["rating"] != NOT_ASKED}
+    lost = tuple(Violation(row["where"], row["summary"]) for row in rows if row["rating"] == NOT_ASKED)
+    broken = tuple(_violation(row) for row in rows if row["id"] and row["rating"] in wanted)
+    return Judged(len(packages), broken, not_asked=lost)
 
 
 def _violation(row: Row) -> Violation:

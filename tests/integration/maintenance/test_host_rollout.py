@@ -13,7 +13,7 @@ import pytest
 
 from clo_ops.actions.updates import hosts as action
 from clo_ops.actions.updates.looking import Patience
-from clo_ops.findings import Severity, Status, worst
+from clo_ops.findings import CouldNotCheck, Severity, Status, worst
 from clo_ops.findings.plans import Outcome
 from clo_ops.findings.updates import Change
 from clo_ops.orchestration import authorisation, rollout, rollout_tasks, updates, window_tasks, windows
@@ -395,6 +395,42 @@ def test_a_try_that_was_cut_off_goes_on_where_it_was(site, host):
     assert effect.outcome is Outcome.APPLIED
     action.back(target(site), WORKER_11, where)
     assert host.versions() == {"clo-worker": "1.0", "clo-tools": "1.0"}
+
+
+def test_a_worker_killed_before_it_looked_takes_back_what_it_had_installed(site, host, monkeypatch):
+    host.package("clo-worker", "1.2", {WORKER: "broken"}, "security", depends="clo-lib")
+    host.refresh()
+    approved(site)
+    run, looks = window(site), iter([[]])
+
+    def killed_at_the_second_look(run):
+        for look in looks:
+            return look
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("clo_ops.orchestration.windows._health", killed_at_the_second_look)
+        with pytest.raises(KeyboardInterrupt):
+            rollout.hosts(run)
+    assert host.versions()["clo-worker"] == "1.2", "installed, and nobody had looked"
+    failed = the(rollout.hosts(run), "maintenance", "update host app1")
+    assert (failed.status, "Rolled back to the versions of before" in failed.message) == (Status.FAIL, True), failed
+    assert host.versions() == {"clo-worker": "1.0", "clo-tools": "1.0"}
+
+
+def test_a_system_nobody_can_look_at_after_it_is_not_well(site, host, monkeypatch):
+    approved(site)
+    run, looks = window(site), iter([[]])
+
+    def lost_after_the_first_look(run):
+        for look in looks:
+            return look
+        raise CouldNotCheck("the ledger does not answer", "an answer")
+
+    monkeypatch.setattr("clo_ops.orchestration.windows._health", lost_after_the_first_look)
+    failed = the(rollout.hosts(run), "maintenance", "update host app1")
+    assert "nobody could look: the ledger does not answer" in failed.message
+    assert host.versions() == {"clo-worker": "1.0", "clo-tools": "1.0"}, "taken back"
 
 
 def test_apt_ends_what_it_began_though_nobody_waits_for_it_any_more(site, host):

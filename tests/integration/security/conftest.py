@@ -108,13 +108,13 @@ class Site:
             carry_out(run, ["M1-09"], audit_register.improvements)
             return run
 
-    def broken(self, *procedures: str) -> dict[str, str]:
+    def broken(self, *procedures: str, at: datetime | None = None) -> dict[str, str]:
         """Controls that are neither passed nor told to be not assessed, with what they say."""
-        return {one.subject: one.message for one in self.red(*procedures)}
+        return {one.subject: one.message for one in self.red(*procedures, at=at)}
 
-    def red(self, *procedures: str) -> list[Finding]:
+    def red(self, *procedures: str, at: datetime | None = None) -> list[Finding]:
         """What the procedures find that is neither passed nor told to be not assessed."""
-        findings = [one for procedure in procedures for one in self.judged(procedure)]
+        findings = [one for procedure in procedures for one in self.judged(procedure, at)]
         return [one for one in findings if one.status not in (Status.PASS, Status.NOT_APPLICABLE)]
 
     def _connection(self, conn_id: str) -> Plain:

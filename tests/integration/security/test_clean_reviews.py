@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from clo_ops.findings import Status
-from clo_ops.orchestration.controls import values_of
+from clo_ops.findings import Answer, Status
+from clo_ops.orchestration.controls import assess, values_of
 from clo_ops.orchestration.security_review import security_configuration
+from clo_ops.rules.controls import case_of, nobody_answered
 
 MONDAY = ("WM-06", "WM-07", "WM-08", "WM-09")
 FRIDAY = ("WF-01", "WF-02", "WF-03", "WF-04", "WF-05", "WF-06", "WF-07", "WF-08")
@@ -44,8 +45,61 @@ def test_the_signed_baseline_is_told_with_the_configuration(site):
 
 @pytest.mark.parametrize(("days_ago", "looked_back"), [(None, 7), (3, 7), (10, 10), (34, 34), (60, 35)])
 def test_nothing_falls_between_two_reviews(site, days_ago, looked_back):
+    """A review in which nobody answered, a week ago, reviewed nothing."""
+    asked = site.policy.controls["ACC-01"]
+    answers = [(7, nobody_answered(asked, "the database was down"))]
     if days_ago is not None:
-        site.ledger.open_run("weekly_monday_maintenance", "earlier", site.at - timedelta(days=days_ago), "")
+        answers.append((days_ago, case_of(asked).passed("none", "looked at")))
+    for days, found in answers:
+        key = site.ledger.open_run("weekly_monday_maintenance", f"{days}", site.at - timedelta(days=days), "")
+        site.ledger.record(key, "WM-06", [found], Answer())
     with site.run("WM-06", site.at) as run:
         since = values_of(run, site.policy.controls["ACC-01"])["since"]
     assert datetime.fromisoformat(since) == site.at - timedelta(days=looked_back)
+
+
+def test_what_a_killed_worker_saw_and_told_nobody_is_no_look(copy):
+    copy.judged("WM-08")
+    with copy.database("postgres") as connection:
+        connection.execute("GRANT DELETE ON feedback TO clo_backup")
+    with copy.run("WM-08") as killed:
+        assess(killed, "WM-08")
+    assert "DELETE on table public.feedback for clo_backup" in copy.broken("WM-08")["PER-04"]
+    assert "PER-04" not in copy.broken("WM-08"), "told once"
+
+
+def test_an_attack_under_way_between_two_reviews_is_counted_whole(copy):
+    with copy.database("postgres") as connection:
+        connection.execute(
+            "INSERT INTO login_attempts (username, success, source_ip, at) SELECT 'manager', false, '10.20.1.1', "
+            "%s::timestamptz + n * interval '1 minute' FROM generate_series(-14, 14) n",
+            (copy.at - timedelta(days=7),),
+        )
+    assert "manager (29 refused" in copy.broken("WM-07")["AUT-01"]
+
+
+def test_what_is_open_and_in_time_is_named_and_nothing_against_it(copy):
+    with copy.database("postgres") as connection:
+        connection.execute(
+            "INSERT INTO security_events (event_type, severity, owner, event_class) "
+            "VALUES ('odd', 'info', 'desk', 'look')"
+        )
+        connection.execute(
+            "INSERT INTO subject_requests (kind, subject, due_at, handled_by) VALUES ('erasure', 's', %s, 'dpo')",
+            (copy.at + timedelta(days=9),),
+        )
+    (events,) = copy.judged("WF-08")
+    requests = next(one for one in copy.judged("WF-03") if one.subject == "GDP-02")
+    assert (events.status, requests.status) == (Status.PASS, Status.PASS)
+    assert "look, owned by desk)" in events.message
+    assert f"due {copy.at + timedelta(days=9):%Y-%m-%d}, looked after by dpo)" in requests.message
+
+
+def test_a_change_made_after_the_time_looked_at_is_the_next_looks(copy):
+    with copy.database("postgres") as connection:
+        connection.execute(
+            "WITH changed AS (UPDATE app_settings SET value = value || '0', updated_at = now() + interval '1 hour' "
+            "WHERE setting = 'session.length_minutes' RETURNING *) INSERT INTO configuration_changes (at, changed_by, "
+            "setting, new_value, approved_by) SELECT updated_at, 'admin', setting, value, 'manager' FROM changed"
+        )
+    assert copy.broken("WF-06") == {}

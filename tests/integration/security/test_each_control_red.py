@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import socket
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -21,6 +22,10 @@ from tests.integration.security.test_planted_offences import FOUND
 NEVER_ASSESSED = {"CIS-09", "CIS-10", "PRV-03"}
 # A control that has no first look, or no review, in a new ledger.
 ALWAYS = {"WF-01": {"SOX-05"}}
+NOTED = (
+    "INSERT INTO audit_logs (id, created_at, actor, action, object_type, object_id, detail, prev_hash, row_hash) "
+    "SELECT max(id) + 1, now(),"
+)
 ANALYST = "(SELECT user_id FROM app_users WHERE username = 'analyst')"
 LAST_BUSINESS_DAY = (
     "(SELECT max(g)::date FROM generate_series(now() - interval '6 days', now() - interval '1 day', interval '1 day') g"
@@ -47,8 +52,8 @@ BROKEN = {
                "account analyst (is enabled and holds no role); account viewer, role viewer (given by sql, who is no "
                "account); role auditor (nobody answers for it)"),
     "IAM-05": ("INSERT INTO login_attempts (username, success, source_ip, at) SELECT 'manager', true, "
-               "'198.51.' || n || '.7', date_trunc('hour', now(), 'UTC') - interval '5 hours' "
-               "FROM generate_series(1, 6) n", "account manager (used from 6 networks within an hour"),
+               "'198.51.' || n || '.7', date_trunc('hour', now(), 'UTC') - n * interval '8 minutes' "
+               "FROM generate_series(35, 40) n", "account manager (used from 6 networks within an hour"),
     "IAM-06": ("INSERT INTO app_users (username, full_name, email, created_at) VALUES "
                "('old.admin', 'Former Administrator', '', now() - interval '2 years'), "
                "('never.came', 'Hired, Never Came', '', now() - interval '31 days'); "
@@ -129,7 +134,9 @@ HERE = {
 def break_it(site, statement):
     with site.database("postgres") as connection, connection.transaction():
         connection.execute("SET LOCAL session_replication_role = replica")
-        for one in statement.replace("{analyst}", ANALYST).replace("{day}", LAST_BUSINESS_DAY).split("; "):
+        for name, words in (("{analyst}", ANALYST), ("{day}", LAST_BUSINESS_DAY), ("{noted}", NOTED)):
+            statement = statement.replace(name, words)
+        for one in statement.split("; "):
             connection.execute(one)
 
 
@@ -145,6 +152,46 @@ def test_each_control_sees_what_it_is_there_for_and_names_it(copy, procedure):
     assert set(broken) == set(expected) | ALWAYS.get(procedure, set()), broken
     for control, (_, words) in expected.items():
         assert words in broken[control]
+
+
+# Ways round a control: what is done in the database, and what is told of it all the same.
+ROUND = {
+    "SEC-01": ("DELETE FROM report_jobs WHERE job_id::text = (SELECT object_id FROM audit_logs "
+               "WHERE action = 'report_completed' ORDER BY id DESC LIMIT 1)",
+               "says report completed, and there is no such record"),
+    "SEC-03": ("GRANT UPDATE (detail) ON audit_logs TO clo_backup", "role clo_backup on audit_logs (may update)"),
+    "PER-01": ("INSERT INTO permission_changes (changed_by, username, role_name, action, approved_by) "
+               "VALUES ('admin', 'viewer', 'manager', 'granted', 'ADMIN')", "approved by ADMIN, who is concerned"),
+    "PER-02": ("{noted} 'admin', 'role_granted', 'user', 'viewer', '{\"role\": \"analyst\"}', '', '' FROM audit_logs",
+               "role_granted by admin for viewer, no permission change on record"),
+    "PRV-01": ("INSERT INTO app_user_roles (user_id, role_id, granted_by) SELECT {analyst}, role_id, 'analyst' "
+               "FROM app_roles WHERE role_name = 'admin'; INSERT INTO permission_changes (changed_by, username, "
+               "role_name, action, approved_by, reason) VALUES ('analyst', 'analyst', 'admin', 'granted', 'manager', "
+               "'mine'); {noted} 'analyst', 'role_granted', 'user', 'analyst', '{\"role\": \"admin\"}', '', '' "
+               "FROM audit_logs", "user analyst: analyst; it takes admin"),
+}  # fmt: skip
+
+
+def test_who_goes_round_a_control_is_told_all_the_same(copy):
+    for statement, _ in ROUND.values():
+        break_it(copy, statement)
+    broken = copy.broken("WM-08", "WF-01", "WF-02", "M1-04")
+    for control, (_, words) in ROUND.items():
+        assert words in broken[control]
+    assert "approved by ADMIN, who is concerned" in broken["SOX-03"]
+
+
+def test_a_right_on_a_setting_or_a_language_is_told(copy):
+    copy.judged("WM-08")
+    with copy.database("postgres") as connection:
+        connection.execute("GRANT USAGE ON LANGUAGE plpgsql TO clo_backup")
+        connection.execute("GRANT ALTER SYSTEM ON PARAMETER work_mem TO clo_backup")
+        try:
+            told = copy.broken("WM-08")["PER-04"]
+        finally:
+            connection.execute("REVOKE ALL ON PARAMETER work_mem FROM clo_backup")
+    assert "ALTER SYSTEM on setting work_mem for clo_backup (is new" in told
+    assert "USAGE on language plpgsql for clo_backup (is new" in told
 
 
 def test_a_chain_cut_at_its_head_middle_and_tail(copy):
@@ -188,11 +235,13 @@ def test_drift_is_told_with_both_values_and_against_the_trail(seen, server_setti
 
 
 def test_a_change_that_was_entered_is_no_finding_and_an_entry_without_a_change_is(seen, server_setting, copy):
-    copy.judged("WF-06")
+    copy.judged("WF-06", copy.at - timedelta(days=8))
     entry = "INSERT INTO configuration_changes (changed_by, setting, new_value, approved_by) VALUES "
     server_setting("log_disconnections = off")
     break_it(copy, f"{entry} ('admin', 'postgresql.log_disconnections', 'off', 'manager')")
-    assert copy.broken("WF-06") == {}
+    yesterday = copy.at - timedelta(days=1)
+    assert copy.broken("WF-06", at=yesterday) == {}, "a run made up for a day late sees the settings of now"
+    assert copy.broken("WF-06") == {}, "and the next one does not miss the change it has seen"
     break_it(copy, f"{entry} ('admin', 'postgresql.work_mem', '8MB', 'manager')")
     assert "postgresql.work_mem (the trail has a change" in copy.broken("WF-06")["TRL-01"]
 
@@ -302,6 +351,40 @@ def test_other_things_than_the_database_that_do_not_answer(site, cache):
     assert unknown == {"CFG-04", "CFG-06"}
 
 
+def with_a_second_host(site):
+    """app2, which nobody reaches, before app1."""
+    first = site.policy.hosts[0]
+    second = first.model_copy(update={"name": "app2", "connection": "clo_host_app2"})
+    site.policy = site.policy.model_copy(update={"hosts": (second, *site.policy.hosts)})
+    extra = json.dumps({"transport": "ssh"})
+    site.elsewhere["clo_host_app2"] = {"host": "127.0.0.1", "port": 1, "login": "ops", "password": "x", "extra": extra}
+
+
+def test_a_host_that_is_down_hides_no_other(site, apt, tmp_path):
+    with_a_second_host(site)
+    unknown = {one.subject: one for page in ("WM-09", "M1-04", "M1-05") for one in site.red(page)}
+    assert {name: one.status for name, one in unknown.items()} == dict.fromkeys(
+        ("CFG-06", "PRV-02", "VUL-03"), Status.UNKNOWN
+    )
+    assert all("app2" in one.message for one in unknown.values())
+    (apt / "pending").write_text("Inst openssl [3.0.15-1] (3.0.17-1 Debian-Security:12/stable-security [amd64])\n")
+    (tmp_path / "open").touch(0o666)
+    (tmp_path / "open").chmod(0o666)
+    with_parameters(site, "CFG-06", files=[{"path": str(tmp_path / "open"), "at_most": "0640"}])
+    with_parameters(site, "PRV-02", groups=["root"], allowed=[])
+    found = {one.subject: one for page in ("WM-09", "M1-04", "M1-05") for one in site.red(page)}
+    assert {one.status for one in found.values()} == {Status.FAIL}
+    assert {"app1" in one.message and "nobody answered: app2" in one.message for one in found.values()} == {True}
+
+
+def test_what_is_not_configured_hides_no_other(site):
+    site.elsewhere["clo_redis"] = {"host": ""}
+    found = {one.subject: one for one in site.judged("WM-09")}
+    assert {name for name, one in found.items() if one.status is Status.UNKNOWN} == {"CFG-04"}
+    assert "not configured" in found["CFG-04"].message
+    assert found["CFG-03"].status is Status.PASS
+
+
 def test_every_control_is_seen_red_by_one_of_these_tests(site):
     settings = {one for seen in SETTINGS.values() for controls in seen.values() for one in controls}
     offences = {one for controls in FOUND.values() for one in controls}
@@ -320,7 +403,7 @@ def test_a_session_in_clear_over_a_network(site, tmp_path):
     asked = site.policy.controls["CFG-07"]
     with Cluster(tmp_path / "open", settings={"listen_addresses": "*"}) as cluster:
         with (cluster.data / "pg_hba.conf").open("a") as file:
-            file.write(f"host all all {address}/32 scram-sha-256\n")
+            file.write(f"host all all {address}/32 scram-sha-256\nhost all all 127.0.0.1/0 scram-sha-256\n")
         with cluster.connect() as connection:
             connection.execute("SELECT pg_reload_conf()")
         target = PostgresTarget("127.0.0.1", cluster.port, "postgres", "postgres", cluster.password())
@@ -331,6 +414,5 @@ def test_a_session_in_clear_over_a_network(site, tmp_path):
                 perform(target, "security/hba_rules", site.policy.controls["CFG-03"].parameters).rows
             )
     assert judged.violations == (Violation("session of postgres", f"from {address} without TLS"),)
-    (line,) = lines.violations
-    assert line.key == f"pg_hba host all all {address}"
-    assert line.reason.endswith("from another machine without TLS")
+    assert [one.key for one in lines.violations] == ["pg_hba host all all 127.0.0.1", f"pg_hba host all all {address}"]
+    assert all(one.reason.endswith("from another machine without TLS") for one in lines.violations)

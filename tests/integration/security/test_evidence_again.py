@@ -79,6 +79,7 @@ def test_another_database_is_not_asked_for_the_same_evidence(site, kept, again):
 def test_an_altered_file_is_no_evidence(site, kept, again):
     content = json.loads(kept.read_text())
     content["question"]["asked"] = "select 'looked at' as kind, '7' as key, '' as reason"
+    kept.chmod(0o644)
     kept.write_text(json.dumps(content))
     assert again(kept)[0] == 2
     assert "treat the file as altered" in again(kept)[1]
@@ -91,6 +92,7 @@ def test_a_question_in_an_altered_file_can_write_nothing(site, kept, again):
     content["question"]["sha256"] = controls.Kept.performed(
         controls.Kept(content["control"], content["run"], content["question"], content["database"], {}), []
     ).asked_sha256
+    kept.chmod(0o644)
     kept.write_text(json.dumps(content))
     code, said = again(kept, user="clo_app")
     assert code == 3

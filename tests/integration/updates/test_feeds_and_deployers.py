@@ -143,6 +143,18 @@ def test_a_system_that_is_not_well_after_it_gets_the_old_version_back(applicatio
     assert (effect.after["rolled back"], running()) == ("yes", "2.4.0")
 
 
+def test_a_deployment_that_was_cut_off_and_left_the_system_sick_is_taken_back(application):
+    terms, running, _ = application
+    deploy("2.4.0", "2.4.1", running, lambda: [], terms)
+
+    def sick():
+        return ["api down"] if running() == "2.4.1" else []
+
+    assert "not begun" in deploy("2.4.0", "2.4.1", running, sick, terms).reason, "somebody else's is left alone"
+    effect = deploy("2.4.0", "2.4.1", running, sick, terms, begun=True)
+    assert (effect.outcome, effect.after["rolled back"], running()) == (Outcome.FAILED, "yes", "2.4.0")
+
+
 def test_what_runs_another_version_by_now_is_not_touched(application):
     terms, running, command = application
     effect = deploy("2.3.0", "2.4.1", running, lambda: [], terms)

@@ -133,3 +133,24 @@ def test_nothing_due_before_the_first_look_is_missed(ledger: Ledger) -> None:
     assert fresh(LATE + MINUTE) == 0
     again = ExpectedRuns(Desk(ledger, POLICY))
     assert again(LATE + DAY) == 1
+
+
+AUDIT = "monthly_week1_security_audit"
+OF_AUDIT = {key: one for key, one in load_policy().procedures.items() if one.dag == AUDIT}
+FIRST_MONDAY = datetime(2026, 12, 7, tzinfo=UTC)
+
+
+def test_an_access_review_that_never_began_is_told_and_the_audit_is_no_all_clear(ledger: Ledger) -> None:
+    rounds = ExpectedRuns(Desk(ledger, load_policy().model_copy(update={"procedures": OF_AUDIT})))
+    rounds(FIRST_MONDAY)
+    audit = ledger.open_run(AUDIT, "audit", FIRST_MONDAY.replace(hour=10), "")
+    for one in OF_AUDIT:
+        ledger.record(audit, one, [Finding(one, "seen", Status.PASS, "x", "x", "x")], Answer())
+    ledger.open_incident(f"late:{AUDIT}:audit", Severity.P2, "late", "M1-09", FIRST_MONDAY.replace(hour=16, minute=1))
+    evening = FIRST_MONDAY.replace(hour=22)
+    assert rounds(evening) == 0
+    assert rounds(evening + MINUTE) == 1
+    assert f"{AUDIT} (Access review) never began" in titles(ledger, evening)
+    ledger.open_run(AUDIT, "review", FIRST_MONDAY.replace(hour=16), "")
+    assert rounds(evening + 2 * MINUTE) == 0
+    assert titles(ledger, evening) == ["late"]

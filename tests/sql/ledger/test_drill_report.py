@@ -384,7 +384,9 @@ def test_without_a_readable_manifest_nothing_is_called_good(folder, content):
 
 def test_evidence_altered_before_it_was_packed_is_left_out_and_said_so(ledger, told, store, tmp_path):
     evidence = report_of(ledger, told, store).facts.evidence
-    Path(evidence[0].uri.removeprefix("file://")).write_bytes(b"{}")
+    place = Path(evidence[0].uri.removeprefix("file://"))
+    place.chmod(0o644)
+    place.write_bytes(b"{}")
     data, lost = bundle(store, evidence, {}, about={})
     assert len(lost) == 1
     assert evidence[0].name in lost[0]

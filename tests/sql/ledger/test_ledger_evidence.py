@@ -37,6 +37,8 @@ def test_an_altered_or_missing_file_is_noticed(tmp_path: Path) -> None:
     store = EvidenceStore(str(tmp_path))
     kept = store.put("d", DAY, "r", "a.txt", b"as seen", "text/plain")
     path = Path(kept.uri.removeprefix("file://"))
+    assert path.stat().st_mode & 0o222 == 0, "nobody changes it by accident"
+    path.chmod(0o644)
     path.write_bytes(b"As seen")
     with pytest.raises(CheckFailed, match="altered"):
         store.read(kept)

@@ -59,6 +59,7 @@ def test_a_file_that_is_not_as_recorded_is_named_and_the_message_goes_out(ledger
     if fault == "gone":
         path(report).unlink()
     elif fault == "changed":
+        path(report).chmod(0o644)
         path(report).write_bytes(PDF + b"and more")
     else:
         report = replace(report, uri="nosuchstore://bucket/drill.pdf")

@@ -77,5 +77,12 @@ def test_people_who_mistype_are_no_attack():
     assert login_attacks.brute_force(rows, BRUTE).looked_at == 60
 
 
+@pytest.mark.parametrize(("since", "found"), [(-60, ["ann"]), (4, ["ann"]), (5, [])])
+def test_a_stretch_that_was_over_before_the_time_looked_at_is_the_earlier_reviews(since, found):
+    terms = BRUTE | {"since": (AT + timedelta(minutes=since)).isoformat()}
+    rows = [tried("ann", "10.0.0.1", 11, minutes=-5), tried("ann", "10.0.0.1", 10)]
+    assert [one.key for one in login_attacks.brute_force(rows, terms).violations] == found
+
+
 def test_nothing_tried_is_nothing_found():
     assert told([]) == {}

@@ -32,7 +32,7 @@ def hosts(state, since=None):
     ("days", "status"), [(0, Status.WARN), (35, Status.WARN), (36, Status.FAIL), (400, Status.FAIL)]
 )
 def test_a_security_fix_may_be_pending_for_so_long(days, status):
-    since = {"openssl": (DAY - timedelta(days=days)).isoformat()}
+    since = {"openssl 3.0.17-1": (DAY - timedelta(days=days)).isoformat()}
     found = hosts(host(changes=(FIX,)), since)["pending updates"]
     assert found.status is status
     assert "openssl 3.0.17-1 -> 3.0.18-1" in found.message
@@ -46,8 +46,18 @@ def test_other_updates_are_counted_and_green():
 def test_the_day_a_fix_was_first_seen_stays_though_its_version_goes_on():
     first = rule.first_seen(host(changes=(FIX,)), {}, DAY)
     newer = Change("openssl", "3.0.17-1", "3.0.19-1", security=True)
-    assert rule.first_seen(host(changes=(newer,)), first, DAY + timedelta(days=30)) == {"openssl": DAY.isoformat()}
+    assert rule.first_seen(host(changes=(newer,)), first, DAY + timedelta(days=30)) == first
     assert rule.first_seen(host(), first, DAY) == {}, "once it is in, it is forgotten"
+
+
+def test_a_package_that_gets_a_fix_each_month_and_takes_each_in_time_is_never_late():
+    seen = {}
+    for month in range(4):
+        day = DAY + timedelta(days=28 * month)
+        pending = Change("openssl", f"3.0.{17 + month}-1", f"3.0.{18 + month}-1", security=True)
+        seen = rule.first_seen(host(changes=(pending,)), seen, day)
+        found = rule.hosts([host(changes=(pending,))], Answer(), {"app1": seen}, POLICY.hosts, day)
+        assert next(one for one in found if one.name == "pending updates").status is Status.WARN
 
 
 @pytest.mark.parametrize(

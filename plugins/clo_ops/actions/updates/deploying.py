@@ -28,15 +28,20 @@ class Terms:
     patience: Patience
 
 
-def deploy(old: str, new: str, running: Running, health: Health, terms: Terms) -> Effect:
-    """APPLIED where the application says it runs ``new`` and the system is well; else ``old`` is deployed again."""
+def deploy(old: str, new: str, running: Running, health: Health, terms: Terms, *, begun: bool = False) -> Effect:
+    """APPLIED where the application says it runs ``new`` and the system is well; else ``old`` is deployed again.
+
+    ``begun``: an earlier try was cut off. What already runs ``new`` is looked at after the change, not before it.
+    """
     story = Story()
     now = running()
     if now not in (old, new):
         return story.ended(
             Outcome.FAILED, f"not begun: it runs {now or 'nobody knows what'}, approved was {old} -> {new}"
         )
-    if why := sick_before(health, story):
+    if begun and now == new:
+        story.note("health before", "an earlier try was cut off after it")
+    elif why := sick_before(health, story):
         return story.ended(Outcome.FAILED, why)
     try:
         _to(new, running, health, terms)

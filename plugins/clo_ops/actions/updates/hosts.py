@@ -31,16 +31,19 @@ class Terms:
     patience: Patience
 
 
-def update(host: HostTarget, changes: Sequence[Change], health: Health, terms: Terms) -> Effect:
+def update(host: HostTarget, changes: Sequence[Change], health: Health, terms: Terms, *, begun: bool = False) -> Effect:
     """What became of it: APPLIED only where every package is as approved and the system well after it.
 
     FAILED with nothing changed where the system was not well before, or an old package cannot be had; FAILED and taken
-    back where apt failed, a version is another one, or the system was not well within its time.
+    back where apt failed, a version is another one, or the system was not well within its time. ``begun``: an earlier
+    try was cut off. Where it got as far as a package, the system is looked at after the change, not before it.
     """
     story = Story()
     try:
         there = versions(host, changes, terms)
-        if why := sick_before(health, story):
+        if begun and any(there.get(one.package) in (one.new, "") for one in changes):
+            story.note("health before", "an earlier try was cut off after it")
+        elif why := sick_before(health, story):
             return story.ended(Outcome.FAILED, why)
         if not _strange(changes, there):
             _keep(host, changes, there, terms, story)
