@@ -86,9 +86,11 @@ def _alert(run: Run, incident: IncidentRow, case: Case, about: str) -> Finding:
 
 
 def _is_about(alert: AlertRow, cause: str, policy: Policy) -> bool:
-    """Its own cause, whatever its level; of a silence that stands for several only what is silent."""
+    """Its own cause, whatever its level; of one that stands for several only what is wrong."""
     if cause_of(alert.rule, alert.labels) == cause:
         return True
+    if cause_of(alert.rule, {}) == cause:
+        return alert.level != "ok"
     return alert.level == "unknown" and silence_of(alert.rule, alert.labels, policy) == cause
 
 

@@ -1,7 +1,8 @@
 """What the watch tells of its alerts: each event as an incident opened, followed or closed (AL-01 to AL-08).
 
 A host that falls silent takes many alerts with it, and is one cause: one incident stands for all its silent series.
-So does the database, with what is counted in it.
+So does the database, with what is counted in it. And of one rule that is broken by many series at once (an attack on
+many accounts) one incident stands for all that have none yet.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ log = logging.getLogger(__name__)
 Labels = tuple[tuple[str, str], ...]
 Key = tuple[str, Labels]
 WATCH = "the watch"
+# More series of one rule than this are one incident: nobody reads a hundred mails.
+MOST = 10
 FLAPS = "is flapping: quiet until it has settled"
 
 
@@ -56,14 +59,41 @@ class Teller:
         seen = self._sighting(key, event, now)
         if event.level is Level.OK and event.kind != "flapping":
             self.desk.clear(seen.cause, now, seen.observed)
+            self._end_of_storm(key, now)
             return None
         known = self.desk.ledger.open_incident_of(seen.cause)
+        if known is None and (storm := self._storm(key, seen)) is not None:
+            return self._opened(storm, changed=False)
         if known is not None and event.kind in {"flapping", "flapping ended", "eased"}:
             self.desk.say(known.id, WATCH, f"{seen.title}: {seen.observed}", now)
             return None
         # Several series that fall silent in one look are one piece of news.
-        incident = self.desk.detect(seen, changed=known is not None and known.last_seen_at < now)
+        return self._opened(seen, changed=known is not None and known.last_seen_at < now)
+
+    def _opened(self, seen: Sighting, *, changed: bool) -> Opened | None:
+        known = self.desk.ledger.open_incident_of(seen.cause)
+        if known is not None and known.last_seen_at == seen.at and known.severity <= seen.severity:
+            return None  # the rest of a storm: it was seen in this very look
+        incident = self.desk.detect(seen, changed=changed)
         return Opened(incident.id, seen.cause, incident.severity.value) if known is None else None
+
+    def _storm(self, key: Key, seen: Sighting) -> Sighting | None:
+        """The same as one of many; None where it is one of few, or already stands for several."""
+        cause, wrong = cause_of(key[0], {}), self._wrong(key[0])
+        if not key[1] or seen.cause != cause_of(key[0], dict(key[1])):
+            return None
+        if len(wrong) <= MOST and self.desk.ledger.open_incident_of(cause) is None:
+            return None
+        title = f"{self.policy.thresholds[key[0]].title}: many at once"
+        some = "; ".join(self._title(one) for one in wrong[:MOST])
+        return replace(seen, cause=cause, title=title, observed=f"{len(wrong)} at once: {some}; {seen.observed}")
+
+    def _end_of_storm(self, key: Key, now: datetime) -> None:
+        if key[1] and not self._wrong(key[0]):
+            self.desk.clear(cause_of(key[0], {}), now, "None of them is over its level any more")
+
+    def _wrong(self, rule: str) -> list[Key]:
+        return [key for key, state in self.states.items() if key[0] == rule and state.told is not Level.OK]
 
     def clear_silences(self, now: datetime, reason: str) -> None:
         """The end of every silence of a host of which no series is left that is silent."""

@@ -179,9 +179,11 @@ def judge_priorities(
     silent = _silent(PRIORITY, looked_at, policy, at)
     if silent is not None:
         return [silent]
-    told = {cause_now(one, policy) for one in _to_be_told(alerts, policy)}
+    told = {cause_now(one, policy): cause_of(one.rule, {}) for one in _to_be_told(alerts, policy)}
     open_now = {one.cause: one for one in incidents if one.cause.startswith("alert:")}
-    findings = [_has_incident(cause, cause in open_now, policy) for cause in sorted(told)]
+    findings = [
+        _has_incident(cause, cause in open_now or storm in open_now, policy) for cause, storm in sorted(told.items())
+    ]
     findings += [_answered(one, policy, at) for one in open_now.values()]
     return findings or [_nothing_stands(policy)]
 

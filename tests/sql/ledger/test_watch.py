@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from clo_ops.escalation.desk import Desk
-from clo_ops.findings import Answer, Measurement, Severity, Unanswered
+from clo_ops.findings import Answer, Measurement, Severity, Status, Unanswered, worst
 from clo_ops.ledger import Ledger
 from clo_ops.orchestration.watch import Look, Watch
 from clo_ops.policy import load_policy
 from clo_ops.probes.watch import Asked
+from clo_ops.rules.watching import judge_priorities
 
 POLICY = load_policy()
 EVERY = POLICY.alerting.watch.every
@@ -197,8 +198,8 @@ def test_a_host_that_falls_silent_is_one_incident_and_one_message_whatever_is_as
 
 
 def test_one_silent_source_is_one_alert_however_many_series_it_has(watch: Watch, system: System, at: datetime) -> None:
-    system.failed_logins, system.principals = 9, {f"user {n}": 6.0 for n in range(20)}
-    assert len(watch.look(at).opened) == 20
+    system.failed_logins, system.principals = 9, {f"user {n}": 6.0 for n in range(10)}
+    assert len(watch.look(at).opened) == 10
     system.failed_logins = None
     looks = [watch.look(at + number * EVERY) for number in range(1, 6)]
     assert [causes(look) for look in looks if look.opened] == [["alert:failed_logins:"]]
@@ -324,6 +325,28 @@ def test_a_storm_from_one_cause_is_one_incident_and_one_message(
     (incident,) = ledger.open_incidents(at + 51 * EVERY)
     assert [one.kind for one in ledger.timeline(incident.id)].count("opened") == 1
     assert ledger.outbox_state().waiting == 1, "one message, to all whom it concerns"
+
+
+def test_an_attack_on_many_accounts_is_one_incident_and_one_message(
+    watch: Watch, system: System, ledger: Ledger, at: datetime
+) -> None:
+    several = "alert:failed_logins_of_one:"
+    system.principals = {f"user {n}": 6.0 for n in range(60)}
+    assert causes(watch.look(at)) == [several]
+    system.principals |= {f"user {n}": 6.0 for n in range(60, 90)}
+    assert causes(watch.look(at + EVERY)) == []
+    (incident,) = ledger.open_incidents(at + EVERY)
+    (message,) = ledger.incident_messages(incident.id)
+    assert "many at once" in message.message.subject
+    assert "60 at once: " in message.message.text
+    judged = judge_priorities(ledger.alerts(), [incident], at + EVERY, QUICK, at=at + EVERY)
+    assert worst(judged) is Status.WARN, "each has its incident, which nobody has taken yet"
+    system.principals = {"user 7": 6.0}
+    watch.look(at + 2 * EVERY)
+    assert [one.cause for one in ledger.open_incidents(at + 2 * EVERY)] == [several]
+    system.principals = {}
+    watch.look(at + 3 * EVERY)
+    assert ledger.open_incidents(at + 3 * EVERY) == []
 
 
 def test_a_question_that_breaks_off_or_comes_back_empty_is_silence_and_never_a_zero(
