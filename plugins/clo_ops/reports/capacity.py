@@ -61,10 +61,12 @@ def _section(  # noqa: PLR0917 - what a section is made of
 
 
 def _verdict(findings: Sequence[Finding]) -> str:
-    unseen = sorted({one.procedure for one in findings if one.status is Status.UNKNOWN})
+    silent = {one.procedure for one in findings if one.status is Status.UNKNOWN}
+    unseen = sorted((silent | set(PARTS) - {one.procedure for one in findings}) - {PARTS[0]})
     over = [one for one in findings if one.status is Status.FAIL]
     wanted = sum("kind" in one.labels for one in findings)
-    said = f"{wanted} recommendations" if wanted else "Nothing calls for more room"
+    nothing = "No recommendation" if unseen else "Nothing calls for more room"
+    said = f"{wanted} recommendations" if wanted else nothing
     parts = [said] + ([f"{len(over)} over their critical level: {over[0].subject}"] if over else [])
     return "; ".join(parts + ([f"not looked at everything in {', '.join(unseen)}"] if unseen else [])) + "."
 
@@ -84,5 +86,5 @@ def _cards(findings: Sequence[Finding]) -> list[tuple[str, str, str]]:
         ("First level to be crossed", *first),
         ("Series looked at", str(looked), f"{trends} with a trend"),
         ("Recommendations", str(sum("kind" in one.labels for one in findings)), "each with its evidence"),
-        ("Forecasts so far", score.split(",", maxsplit=1)[0], "held against what came"),
+        ("Forecasts so far", score.split(" (", maxsplit=1)[0], "held against what came"),
     ]

@@ -33,8 +33,11 @@ Row = tuple[str, str, str]
 
 
 def sources(part: str, policy: Policy, at: datetime, evidence: Sequence[Evidence]) -> Table:
-    """A procedure's figures with their sources; below it the file that holds what was asked and what came back."""
-    files = [one for one in evidence if one.name == f"{part}.json"]
+    """A procedure's figures with their sources; below it the file that holds what was asked and what came back.
+
+    None of WW-09's own: it is written once more when its task ends.
+    """
+    files = [one for one in evidence if one.name == f"{part}.json" and part != "WW-09"]
     kept = "; ".join(f"what was asked, when, and what came back: {one.name}, SHA-256 {one.sha256}" for one in files)
     return Table(HEADING, (*_series(part, policy, at), *_beside(part, at)), kept or f"the run of {moment(at)}")
 

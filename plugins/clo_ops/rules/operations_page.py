@@ -130,15 +130,14 @@ def watched(
         if name not in policy.thresholds:
             continue
         rule, mine = policy.thresholds[name], [one for one in alerts if one.rule == name]
-        levels = f"warning over {figure(rule.warning.above, rule.unit)}, critical over "
-        levels += figure(rule.critical.above, rule.unit)
+        levels = " and ".join(figure(one.above, rule.unit) for one in (rule.warning, rule.critical))
         for one in mine:
             old = quiet or now - one.looked_at > OF_NOW
             status = Status.UNKNOWN if old else LEVELS.get(one.level, Status.UNKNOWN)
             shown = "no answer" if one.value is None else figure(one.value, rule.unit)
-            yield Line(" ".join([rule.title, *one.labels.values()]), shown, status, one.looked_at, levels)
+            yield Line(" ".join([rule.title, *one.labels.values()]), shown, status, one.looked_at, f"levels {levels}")
         if not mine:
-            yield Line(rule.title, "not looked at", Status.UNKNOWN, None, levels)
+            yield Line(rule.title, "not looked at", Status.UNKNOWN, None, f"levels {levels}")
 
 
 def measured(found: Sequence[Measurement], titles: Mapping[str, str], now: datetime) -> Iterator[Line]:
@@ -159,7 +158,7 @@ def components(findings: Iterable[Finding], at: datetime) -> Iterator[Line]:
     """Each component as the morning found it (DM-01)."""
     for one in findings:
         if one.name == "component health":
-            yield Line(one.subject, one.actual, one.status, at, f"the morning of {at:%Y-%m-%d}")
+            yield Line(one.subject, one.actual, one.status, at, "DM-01")
 
 
 def restored(path: str, level: str, since: datetime | None, now: datetime) -> Line:
