@@ -40,6 +40,8 @@ SAID = [
     ('psql:/backup/a.sql:7: ERROR:  relation "t" already exists\n', ["fatal"]),
     ("psql:/backup/a.sql:7: FATAL:  terminating connection due to administrator command\n", ["fatal"]),
     ("NOTICE:  there is nothing to be seen\n", ["tolerated"]),
+    ('psql:/backup/a.sql:20: NOTICE:  table "t" does not exist, skipping\n', ["tolerated"]),
+    ("psql:/backup/a.sql:20: WARNING:  something nobody has heard of\n", ["unknown"]),
     ("WARNING:  something nobody has heard of\n", ["unknown"]),
     ("Killed\n", ["unknown"]),
     ("pg_restore: warning: errors ignored on restore: 3\n", ["tolerated", "unknown"]),
