@@ -90,7 +90,7 @@ def proven(drill: Drill, level: Level, findings: Sequence[Finding]) -> None:
 @after("M3-02")
 def contents_and_meaning(drill: Drill) -> list[Finding]:
     """M3-03: what it holds and what it means, side by side, each with its own time."""
-    from clo_ops.rules.contents import uncompared
+    from clo_ops.rules.contents import no_deeper, uncompared
 
     with tempfile.TemporaryDirectory(prefix="clo-ops-data-docs-") as folder, ThreadPoolExecutor(2) as pool:
         # Each tells only at its end: the run is kept by one thread.
@@ -101,9 +101,10 @@ def contents_and_meaning(drill: Drill) -> list[Finding]:
         drill.run.keep(answer)
     drill.run.attach("M3-03.data-docs.zip", docs, "application/zip")
     findings = [finding for _, some in found for finding in some]
+    left_out = uncompared(findings)
     # What nothing could be held against is no deeper proven than its restore was.
-    proven(drill, "L3" if uncompared(findings) and worst(findings) not in RED else "L4", findings)
-    return findings
+    proven(drill, "L3" if left_out and worst(findings) not in RED else "L4", findings)
+    return findings + ([no_deeper(left_out)] if left_out else [])
 
 
 def _contents(drill: Drill) -> tuple[Answer, list[Finding]]:

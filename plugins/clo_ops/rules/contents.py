@@ -7,7 +7,7 @@ less (format 1 has row counts only, a plain dump of somebody else's nothing), wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,6 +25,7 @@ COMPARE = (
 ASK_AGAIN = "Check that the throw-away server is up and its role may read every table; then clear this task."
 REINDEX = "Restore again: when the index is bad again, check the memory and disk of this machine; if not, REINDEX it."
 SETVAL = "Set the sequence beyond its column (setval) after a restore, and find out how production's came to be behind."
+DESCRIBE = "Take backups with their description (docs/backups.md): the next one can be proven equal to what it was of."
 OUR_EXTENSION = "amcheck"  # made in the copy to check it
 NAMED = 5
 # Without any of these nobody can say that the copy is what was backed up, and means what it did then.
@@ -56,6 +57,13 @@ def uncompared(findings: Iterable[Finding]) -> list[str]:
     """
     left_out = {one.name for one in findings if one.status is Status.NOT_APPLICABLE}
     return sorted(left_out & RECORDED)
+
+
+def no_deeper(left_out: Sequence[str]) -> Finding:
+    """A warning for ``uncompared``: a copy that equals nothing on record is restored (L3), not proven equal (L4)."""
+    expected = "schema, tables, fingerprints, canary and invariants recorded with the backup (L4)"
+    case = _case("held against its record", expected, severity=Severity.P3, act=DESCRIBE)
+    return case.warned("L3", f"Proven no deeper than L3: nothing on record to hold its {', '.join(left_out)} against")
 
 
 def measurements(manifest: Mapping[str, Any], found: Contents, at: datetime) -> list[Measurement]:

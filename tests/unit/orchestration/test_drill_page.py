@@ -255,8 +255,9 @@ def test_a_backup_nothing_can_be_held_against_is_proven_no_deeper_than_its_resto
     drill.run.ledger.record_backup = recorded.append
     backup = ChosenBackup(BackupRepository("file:///nowhere"), "clo.dump", "clo", 15)
     drill.__dict__["choice"] = SimpleNamespace(backup=backup, taken=SATURDAY, sha256="")
-    drill_steps.contents_and_meaning(drill)
+    findings = drill_steps.contents_and_meaning(drill)
     assert [set(one.proven) for one in recorded] == [{depth}]
+    assert worst(findings) is (Status.PASS if depth == "L4" else Status.WARN)
 
 
 def an_end_of_day(folder, at, seen=False):
