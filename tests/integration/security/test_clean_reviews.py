@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import pytest
@@ -58,48 +59,60 @@ def test_nothing_falls_between_two_reviews(site, days_ago, looked_back):
     assert datetime.fromisoformat(since) == site.at - timedelta(days=looked_back)
 
 
-def test_what_a_killed_worker_saw_and_told_nobody_is_no_look(copy):
-    copy.judged("WM-08")
-    with copy.database("postgres") as connection:
-        connection.execute("GRANT DELETE ON feedback TO clo_backup")
-    with copy.run("WM-08") as killed:
-        assess(killed, "WM-08")
-    assert "DELETE on table public.feedback for clo_backup" in copy.broken("WM-08")["PER-04"]
-    assert "PER-04" not in copy.broken("WM-08"), "told once"
+@contextmanager
+def done(site, what, undone, *values):
+    """In the world that all of these tests share."""
+    with site.database("postgres") as connection:
+        connection.execute(what, values or None)
+        try:
+            yield
+        finally:
+            connection.execute(undone)
 
 
-def test_an_attack_under_way_between_two_reviews_is_counted_whole(copy):
-    with copy.database("postgres") as connection:
-        connection.execute(
-            "INSERT INTO login_attempts (username, success, source_ip, at) SELECT 'manager', false, '10.20.1.1', "
-            "%s::timestamptz + n * interval '1 minute' FROM generate_series(-14, 14) n",
-            (copy.at - timedelta(days=7),),
-        )
-    assert "manager (29 refused" in copy.broken("WM-07")["AUT-01"]
+def test_what_a_killed_worker_saw_and_told_nobody_is_no_look(site):
+    site.judged("WM-08")
+    with done(site, "GRANT DELETE ON feedback TO clo_backup", "REVOKE DELETE ON feedback FROM clo_backup"):
+        with site.run("WM-08") as killed:
+            assess(killed, "WM-08")
+        assert "DELETE on table public.feedback for clo_backup" in site.broken("WM-08")["PER-04"]
+        assert site.broken("WM-08") == {}, "told once"
 
 
-def test_what_is_open_and_in_time_is_named_and_nothing_against_it(copy):
-    with copy.database("postgres") as connection:
-        connection.execute(
-            "INSERT INTO security_events (event_type, severity, owner, event_class) "
-            "VALUES ('odd', 'info', 'desk', 'look')"
-        )
-        connection.execute(
-            "INSERT INTO subject_requests (kind, subject, due_at, handled_by) VALUES ('erasure', 's', %s, 'dpo')",
-            (copy.at + timedelta(days=9),),
-        )
-    (events,) = copy.judged("WF-08")
-    requests = next(one for one in copy.judged("WF-03") if one.subject == "GDP-02")
+def test_an_attack_under_way_between_two_reviews_is_counted_whole(site):
+    tries = (
+        "INSERT INTO login_attempts (username, success, source_ip, at) SELECT 'manager', false, '198.51.100.7', "
+        "%s::timestamptz + n * interval '1 minute' FROM generate_series(-14, 14) n"
+    )
+    gone = "DELETE FROM login_attempts WHERE source_ip = '198.51.100.7'"
+    with done(site, tries, gone, site.at - timedelta(days=7)):
+        assert "manager (29 refused" in site.broken("WM-07")["AUT-01"]
+
+
+def test_what_is_open_and_in_time_is_named_and_nothing_against_it(site):
+    due = site.at + timedelta(days=9)
+    opened = (
+        "WITH event AS (INSERT INTO security_events (event_type, severity, owner, event_class) "
+        "VALUES ('odd', 'info', 'desk', 'look')) INSERT INTO subject_requests (kind, subject, due_at, handled_by) "
+        "VALUES ('erasure', 's', %s, 'dpo')"
+    )
+    gone = "DELETE FROM security_events WHERE event_type = 'odd'; DELETE FROM subject_requests WHERE subject = 's'"
+    with done(site, opened, gone, due):
+        (events,) = site.judged("WF-08")
+        requests = next(one for one in site.judged("WF-03") if one.subject == "GDP-02")
     assert (events.status, requests.status) == (Status.PASS, Status.PASS)
     assert "look, owned by desk)" in events.message
-    assert f"due {copy.at + timedelta(days=9):%Y-%m-%d}, looked after by dpo)" in requests.message
+    assert f"due {due:%Y-%m-%d}, looked after by dpo)" in requests.message
 
 
-def test_a_change_made_after_the_time_looked_at_is_the_next_looks(copy):
-    with copy.database("postgres") as connection:
-        connection.execute(
-            "WITH changed AS (UPDATE app_settings SET value = value || '0', updated_at = now() + interval '1 hour' "
-            "WHERE setting = 'session.length_minutes' RETURNING *) INSERT INTO configuration_changes (at, changed_by, "
-            "setting, new_value, approved_by) SELECT updated_at, 'admin', setting, value, 'manager' FROM changed"
-        )
-    assert copy.broken("WF-06") == {}
+def test_a_change_made_after_the_time_looked_at_is_the_next_looks(site):
+    changed = (
+        "INSERT INTO app_settings (setting, value, updated_at, updated_by) VALUES "
+        "('later', '2', now() + interval '1 hour', 'admin');"
+        "INSERT INTO configuration_changes (at, changed_by, setting, new_value, approved_by) VALUES "
+        "(now() - interval '20 days', 'admin', 'later', '1', 'manager'), "
+        "(now() + interval '1 hour', 'admin', 'later', '2', 'manager')"
+    )
+    gone = "DELETE FROM app_settings WHERE setting = 'later'; DELETE FROM configuration_changes WHERE setting = 'later'"
+    with done(site, changed, gone):
+        assert site.broken("WF-06") == {}

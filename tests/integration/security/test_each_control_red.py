@@ -181,17 +181,15 @@ def test_who_goes_round_a_control_is_told_all_the_same(copy):
     assert "approved by ADMIN, who is concerned" in broken["SOX-03"]
 
 
-def test_a_right_on_a_setting_or_a_language_is_told(copy):
-    copy.judged("WM-08")
-    with copy.database("postgres") as connection:
-        connection.execute("GRANT USAGE ON LANGUAGE plpgsql TO clo_backup")
+def test_a_right_on_a_setting_of_the_server_is_told(site):
+    site.judged("WM-08")
+    with site.cluster.connect() as connection:
         connection.execute("GRANT ALTER SYSTEM ON PARAMETER work_mem TO clo_backup")
         try:
-            told = copy.broken("WM-08")["PER-04"]
+            told = site.broken("WM-08")["PER-04"]
         finally:
             connection.execute("REVOKE ALL ON PARAMETER work_mem FROM clo_backup")
     assert "ALTER SYSTEM on setting work_mem for clo_backup (is new" in told
-    assert "USAGE on language plpgsql for clo_backup (is new" in told
 
 
 def test_a_chain_cut_at_its_head_middle_and_tail(copy):
