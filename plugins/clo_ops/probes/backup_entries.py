@@ -15,6 +15,11 @@ FORMAT_VERSIONS = (1, 2)
 NAME = re.compile(r"-(?P<at>\d{8}T\d{6}Z)\.")
 SHA256 = re.compile(r"^[0-9a-f]{64}$")
 CLOCKS_APART = timedelta(minutes=5)
+SHAPES: dict[str, type] = {
+    **dict.fromkeys(("tables", "files", "lacks", "canary", "collation", "extensions", "sequences"), dict),
+    **dict.fromkeys(("schema", "newest", "invariants"), dict),
+    "roles": list,
+}
 LACKS = "lacks"  # what a manifest could not say of its backup, with the reason for each
 
 
@@ -123,13 +128,14 @@ def read_manifest(name: str, raw: bytes) -> tuple[Manifest | None, str]:
         return None, f"its manifest is not of format {' or '.join(map(str, FORMAT_VERSIONS))}"
     try:
         manifest = _manifest(facts)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         return None, f"its manifest lacks or garbles a value: {error}"
     return manifest, "" if facts.get("path") == name else f"its manifest is of another file: {facts.get('path')}"
 
 
 def _manifest(facts: dict[str, Any]) -> Manifest:
-    """Raises KeyError, TypeError or ValueError. What a failed backup could not know may be missing."""
+    """Raises KeyError, TypeError, ValueError, AttributeError or OverflowError. What was not known may be missing."""
+    _shaped(facts)
     succeeded = _one_of(facts["status"], "success", "failed") == "success"
     taken = facts.get("snapshot_at") or facts["started_at"]
     checksum = facts["sha256"] if succeeded else ""
@@ -147,6 +153,18 @@ def _manifest(facts: dict[str, Any]) -> Manifest:
         rows=_rows(facts.get("tables") or {}),
         facts=facts,
     )
+
+
+def _shaped(facts: Mapping[str, Any]) -> None:
+    """What others read off it later is of the right kind: one garbled manifest must not hide the other backups."""
+    for name, kind in SHAPES.items():
+        if facts.get(name) is not None and not isinstance(facts[name], kind):
+            raise ValueError(f"{name} is no {'list' if kind is list else 'mapping'}")
+    for name in ("server_major", "database_bytes"):
+        _size(facts.get(name) or 0)
+    for name in ("snapshot_at", "ended_at"):
+        if facts.get(name):
+            _moment(facts[name])
 
 
 def _files(given: dict[str, Any]) -> dict[str, tuple[int, str]]:

@@ -14,7 +14,9 @@ import pytest
 from clo_ops.findings import Answer
 from clo_ops.policy import load_policy
 from clo_ops.probes import backup_files, backups
+from clo_ops.probes.backup_catalogue import entries
 from clo_ops.probes.backup_files import BackupFiles
+from clo_ops.probes.backup_reading import BackupReader
 from clo_ops.probes.targets import BackupRepository
 
 AT = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -142,6 +144,30 @@ def test_a_manifest_that_is_no_json(repository: Repository) -> None:
     newest = repository.ask().first("backup.succeeded")
     assert newest is not None
     assert (newest.value, newest.detail) == (0, "its manifest is no JSON")
+
+
+@pytest.mark.parametrize(
+    "garbled",
+    [
+        {"tables": [1]}, {"tables": {"public.a": 3}}, {"files": "clo.dump"}, {"lacks": ["canary"]}, {"roles": {}},
+        {"canary": "nonce"}, {"invariants": ["I01"]}, {"server_major": "fifteen"}, {"database_bytes": -1},
+        {"ended_at": "yesterday"}, {"ended_at": "2026-11-23T02:00:00"}, {"snapshot_at": "0001-01-01T00:00:00+23:59"},
+        {"started_at": 5, "snapshot_at": None}, {"status": {}}, {"sha256": 7}, {"size_bytes": 1.5},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_one_garbled_manifest_is_told_and_hides_no_other_backup(
+    garbled: dict[str, Any], repository: Repository
+) -> None:
+    good, bad = repository.put(NIGHT), repository.put(NIGHT - timedelta(days=1), **garbled)
+    answer = repository.ask()
+    assert answer.value("backup.succeeded", path=good) == 1
+    incomplete = answer.first("backup.incomplete", path=bad)
+    assert incomplete is not None
+    assert incomplete.detail.startswith("its manifest lacks or garbles a value")
+    files = BackupFiles(repository.target)
+    listed = {one.path: one.backup.problem for one in entries(files, BackupReader(files, 60), POLICY)}
+    assert listed == {good: "", bad: incomplete.detail}
 
 
 def test_a_file_that_is_not_the_size_of_its_manifest(repository: Repository) -> None:
