@@ -144,6 +144,13 @@ def test_an_alert_of_our_rules_has_the_cause_of_the_watchs_own(desk: Desk, now: 
     assert incident.title == "Disk use of a mount app1, / is over its warning level"
 
 
+def test_a_silent_host_is_one_incident_by_whoever_it_is_seen(desk: Desk, now: datetime) -> None:
+    labels = {"alertname": "CloOpsCpu", "clo_ops_rule": "cpu", "clo_ops_level": "no data", "host": "app1"}
+    silent = [ours(now, "no data"), alert(now, labels=labels, fingerprint="dd")]
+    assert post(desk, now, *silent)["seen"] == 1
+    assert [one.cause for one in desk.ledger.open_incidents(now)] == ["alert:silence:host=app1"]
+
+
 def test_what_it_is_about_is_known_so_that_the_mail_can_name_whom_to_call(now: datetime) -> None:
     others = alert(now, labels={"alertname": "X", "component": "redis"})
     seen = translate(understood(body(ours(now, "warning"), others)), POLICY, now).seen
