@@ -98,7 +98,7 @@ class BackupFiles:
         if len(listed) > MOST_FILES:
             raise Unlistable(f"it holds {len(listed)} files, more than the {MOST_FILES} looked at")
         found = [one for one in listed if not _last(one["name"]).startswith(".")]
-        stored = [self._stored(one) for one in found]
+        stored = [self._stored(known) for one in found if (known := self._followed(one)) is not None]
         return {one.name: one for one in stored if not one.is_directory or one.part(TOC)}
 
     def hidden(self) -> list[str]:
@@ -106,6 +106,13 @@ class BackupFiles:
         with self.errors_in_words():
             listed = self.system.ls(self.path(), detail=True)
         return sorted(name for one in listed if (name := _last(one["name"])).startswith("."))
+
+    def _followed(self, one: dict[str, Any]) -> dict[str, Any] | None:
+        """As what a link leads to; None for what nobody can read to an end: pipes, sockets, devices."""
+        here = self.local(_last(one["name"])) if one["type"] not in ("file", "directory") else None
+        if here is None or here.is_file() or not here.exists():
+            return one
+        return {**one, "type": "directory"} if here.is_dir() else None
 
     def _stored(self, one: dict[str, Any]) -> StoredFile:
         name = _last(one["name"])

@@ -170,6 +170,17 @@ def test_one_garbled_manifest_is_told_and_hides_no_other_backup(
     assert listed == {good: "", bad: incomplete.detail}
 
 
+def test_links_are_what_they_lead_to_and_a_pipe_is_not_read_for_ever(repository: Repository) -> None:
+    name = repository.put(NIGHT)
+    (repository.folder / "latest").symlink_to(name)
+    (repository.folder / "here").symlink_to(repository.folder)
+    (repository.folder / "gone").symlink_to("nowhere")
+    os.mkfifo(repository.folder / name_of(NIGHT + timedelta(hours=1)))
+    listed = BackupFiles(repository.target).listing()
+    assert set(listed) == {name, f"{name}.manifest.json", "latest", "gone"}
+    assert listed["latest"].size == listed[name].size == 1000
+
+
 def test_a_file_that_is_not_the_size_of_its_manifest(repository: Repository) -> None:
     repository.put(NIGHT, 1000, size_bytes=1001)
     matches = repository.ask().first("backup.size.matches")
