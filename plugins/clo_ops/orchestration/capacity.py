@@ -9,7 +9,7 @@ from datetime import timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from clo_ops.findings import Answer, Finding, Severity, Status
+from clo_ops.findings import Answer, Finding, Measurement, Severity, Status
 from clo_ops.orchestration import roll_ups
 from clo_ops.orchestration.escalate import run_link
 from clo_ops.orchestration.report_keeping import kept
@@ -89,11 +89,15 @@ def disk_growth(run: Run) -> list[Finding]:
     """WW-03: mounts and databases, and the largest tables and indexes with what they grew."""
     from clo_ops.probes.table_use import table_use as ask
 
-    since, until = run.at - timedelta(days=35), run.at - timedelta(days=5)
-    sizes = (table_use.SIZE, table_use.INDEX_SIZE)
-    earlier = [one for metric in sizes for one in run.ledger.measurements(metric, since, until)]
+    earlier = _earlier(run, (table_use.SIZE, table_use.INDEX_SIZE))
     answer = run.ask(ask, run.connections.postgres, run.policy.capacity.tables.largest)
     return trends(run, "WW-03") + table_use.judge_growth(answer, earlier)
+
+
+def _earlier(run: Run, metrics: Sequence[str]) -> list[Measurement]:
+    """What was measured of tables in the reviews before: a week ago, or up to five where some were missed."""
+    since, until = run.at - timedelta(days=35), run.at - timedelta(days=5)
+    return [one for metric in metrics for one in run.ledger.measurements(metric, since, until)]
 
 
 def response_times(run: Run) -> list[Finding]:
@@ -111,7 +115,8 @@ def queries(run: Run) -> list[Finding]:
     snapshots = run.ledger.statement_snapshots(run.at - timedelta(days=15), run.at)
     findings = statement_weeks.judge(snapshots, run.policy.statements, policy.statements, at=run.at)
     answer = run.ask(ask, run.connections.postgres, policy.tables.largest)
-    return [*findings, *table_use.judge_scans(answer, policy.tables), *_indexes(run)]
+    scans = table_use.judge_scans(answer, policy.tables, _earlier(run, table_use.COUNTERS))
+    return [*findings, *scans, *_indexes(run)]
 
 
 def _indexes(run: Run) -> list[Finding]:

@@ -102,7 +102,7 @@ class StatementTrend(Cited):
 
 
 class Tables(Cited):
-    """WW-03 and WW-06. ``scanned_share`` is of a table's look-ups, ``scanned_times`` since the statistics began."""
+    """WW-03 and WW-06. ``scanned_share`` is of a table's look-ups, ``scanned_times`` since the last review."""
 
     largest: Positive
     scanned_from_rows: Positive

@@ -21,7 +21,7 @@ BESIDE: dict[str, tuple[tuple[str, str, int], ...]] = {
     "WW-05": (("week against week", "ledger, clo_ops.daily of http.client.request.duration", 16),),
     "WW-06": (
         ("slower statements", "ledger, clo_ops.statement_snapshots (include/sql/statements.sql)", 15),
-        ("sequential scans", TABLE_USE, 0),
+        ("sequential scans", f"{TABLE_USE}, less what the ledger has of the review before", 0),
         ("indexes", "include/sql/upkeep/indexes.sql", 0),
     ),
     "WW-09": (

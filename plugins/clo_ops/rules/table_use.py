@@ -12,6 +12,7 @@ from clo_ops.rules.verdicts import Case
 
 ASK_AGAIN = "Check that the database is up and that the probe's role may log in; then clear this task."
 INDEX = "Find the statement that scans it (pg_stat_statements), and whether an index would serve it."
+COUNTERS = tuple(f"postgresql.table.{name}" for name in ("scans", "index_scans", "rows_scanned"))
 SIZE, INDEX_SIZE = "postgresql.table.size", "postgresql.index.size"
 WEEK = timedelta(days=7)
 
@@ -53,10 +54,11 @@ def _grown(name: str, now: Measurement, before: Measurement | None) -> str:
     return f"{size} ({sign}{figure(abs(grown), 'bytes')} a week since {before.at:%Y-%m-%d})"
 
 
-def judge_scans(answer: Answer, terms: Tables) -> list[Finding]:
-    """A warning for each table that is large and mostly read from end to end."""
+def judge_scans(answer: Answer, terms: Tables, earlier: Sequence[Measurement] = ()) -> list[Finding]:
+    """A warning for each table that is large and mostly read from end to end: since the review before (``earlier``), or
+    since the statistics began where they were reset in between."""
     silent = unanswered_findings("WW-06", answer, Severity.P3, ASK_AGAIN)
-    found = list(_scanned(answer, terms))
+    found = list(_scanned(answer, terms, earlier))
     looked = sum(1 for _ in answer.select("postgresql.table.rows"))
     if found or silent:
         return [*silent, *found]
@@ -73,16 +75,26 @@ def _case(terms: Tables, subject: str = "") -> Case:
     return Case("WW-06", "sequential scans", expected, Severity.P3, INDEX, "L126", subject)
 
 
-def _scanned(answer: Answer, terms: Tables) -> Iterator[Finding]:
+def _scanned(answer: Answer, terms: Tables, earlier: Sequence[Measurement]) -> Iterator[Finding]:
+    before = {(one.name, one.labels["table"]): one for one in sorted(earlier, key=lambda one: one.at)}
     for one in answer.select("postgresql.table.rows"):
         table = one.labels["table"]
-        names = ("scans", "index_scans", "rows_scanned")
-        scans, by_index, read = (answer.value(f"postgresql.table.{name}", table=table) or 0.0 for name in names)
+        now = [answer.first(name, table=table) for name in COUNTERS]
+        since, (scans, by_index, read) = _counted(now, [before.get((name, table)) for name in COUNTERS])
         share = 100 * scans / (scans + by_index) if scans else 0.0
         often = scans >= terms.scanned_times and share > terms.scanned_share
         if one.value >= terms.scanned_from_rows and often:
             said = (
                 f"{table} ({one.value:,.0f} rows) was read from end to end {scans:,.0f} times, {share:.0f} % of all "
-                f"look-ups, {read:,.0f} rows since the statistics' last reset"
+                f"look-ups, {read:,.0f} rows since {since}"
             )
             yield _case(terms, table).warned(f"{share:.0f} % of {scans + by_index:,.0f} look-ups", said)
+
+
+def _counted(now: Sequence[Measurement | None], then: Sequence[Measurement | None]) -> tuple[str, list[float]]:
+    """Since when, and how many of each counter since then; a counter that fell was reset, and all of them with it."""
+    values = [one.value if one else 0.0 for one in now]
+    old = [one for one in then if one is not None]
+    if len(old) < len(values) or any(value < was.value for value, was in zip(values, old, strict=True)):
+        return "the statistics' last reset", values
+    return f"{old[0].at:%Y-%m-%d}", [value - was.value for value, was in zip(values, old, strict=True)]

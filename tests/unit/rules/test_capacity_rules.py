@@ -229,6 +229,27 @@ def test_a_table_is_named_when_it_is_large_and_mostly_scanned(rows, scans, by_in
     assert found.status is status
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "status", "since"),
+    [
+        (
+            (10, 5000),
+            (1020, 5100),
+            Status.WARN,
+            "2026-11-18",
+        ),  # read by an index for years, and from end to end this week
+        ((1000, 0), (1020, 500), Status.PASS, ""),  # it was so once, and has its index now
+        ((2000, 0), (1020, 10), Status.WARN, "the statistics' last reset"),  # fewer than a week ago: reset in between
+    ],
+)
+def test_scans_are_those_since_the_last_review(before, now, status, since):
+    answer = Answer(tuple(table("public.t", 20_000, *now)))
+    week_ago = [replace(one, at=NOW - timedelta(days=7)) for one in table("public.t", 20_000, *before)]
+    (found,) = table_use.judge_scans(answer, CAPACITY.tables, week_ago)
+    assert found.status is status
+    assert since in found.message
+
+
 def test_tables_grow_by_the_week_and_silence_is_unknown():
     size = Measurement(table_use.SIZE, 3 * 2**30, "bytes", NOW, {"table": "public.t"})
     before = Measurement(table_use.SIZE, 2**30, "bytes", NOW - timedelta(days=14), {"table": "public.t"})
