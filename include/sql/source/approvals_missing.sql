@@ -1,4 +1,4 @@
--- purpose: calculations of the kinds that need approval, finished in [since, until) less the time allowed, that nobody decided on
+-- purpose: calculations of the kinds that need approval, finished in [since, until) less the time allowed, that nobody decided on in that time
 -- procedure: WF-01
 -- columns: kind text, key text, reason text
 -- privilege: select on calculation_approvals, calculation_jobs
@@ -16,5 +16,6 @@ select 'violation', 'calculation ' || job_id,
        format('deal %%s, asked for by %%s, finished %%s, nobody decided within %%s', deal_id, requested_by,
               to_char(finished_at, 'YYYY-MM-DD HH24:MI'), %(within)s::text)
   from owed o
- where not exists (select from calculation_approvals a where a.job_id = o.job_id)
+ where not exists (select from calculation_approvals a
+                    where a.job_id = o.job_id and a.decided_at <= o.finished_at + %(within)s::interval)
  order by 1, 2, 3

@@ -160,6 +160,13 @@ ROUND = {
                "WHERE action = 'report_completed' ORDER BY id DESC LIMIT 1)",
                "says report completed, and there is no such record"),
     "SEC-03": ("GRANT UPDATE (detail) ON audit_logs TO clo_backup", "role clo_backup on audit_logs (may update)"),
+    "SOX-02": ("INSERT INTO calculation_jobs (deal_id, kind, requested_by, status, queued_at, finished_at, error) "
+               "SELECT min(deal_id), 'compliance', 'analyst', 'completed', now() - interval '5 days', now() - "
+               "interval '5 days', 'round' FROM clo_deals; INSERT INTO calculation_approvals (job_id, decision, "
+               "decided_by, decided_at) SELECT job_id, 'approved', 'manager', now() - interval '1 day' "
+               "FROM calculation_jobs WHERE error = 'round'", "nobody decided within 3 days"),
+    "AUD-02": ("UPDATE asset_cash_flows SET interest_payment = interest_payment + 1, updated_at = now() "
+               "WHERE id = (SELECT min(id) FROM asset_cash_flows)", "cash flow 1 of asset "),
     "PER-01": ("INSERT INTO permission_changes (changed_by, username, role_name, action, approved_by) "
                "VALUES ('admin', 'viewer', 'manager', 'granted', 'ADMIN')", "approved by ADMIN, who is concerned"),
     "PER-02": ("{noted} 'admin', 'role_granted', 'user', 'viewer', '{\"role\": \"analyst\"}', '', '' FROM audit_logs",
@@ -175,7 +182,7 @@ ROUND = {
 def test_who_goes_round_a_control_is_told_all_the_same(copy):
     for statement, _ in ROUND.values():
         break_it(copy, statement)
-    broken = copy.broken("WM-08", "WF-01", "WF-02", "M1-04")
+    broken = copy.broken("WM-08", "WF-01", "WF-02", "WF-05", "M1-04")
     for control, (_, words) in ROUND.items():
         assert words in broken[control]
     assert "approved by ADMIN, who is concerned" in broken["SOX-03"]
