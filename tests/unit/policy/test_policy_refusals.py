@@ -54,7 +54,7 @@ ONE_FAULT = [
     ),
     (
         "recovery.yaml",
-        "pattern: '^NOTICE:'",
+        "pattern: '^(?:psql:[^:]+:\\d+: )?NOTICE:'",
         "pattern: '(NOTICE:'",
         "restore.tolerated[3].pattern",
         "(NOTICE:",
