@@ -306,19 +306,19 @@ def statistics_once(cluster: Cluster, part: Part, *, quiet: bool) -> None:
 
 def our_indexes(cluster: Cluster, part: Part) -> None:
     """As the page does it: each read whole for its bloat, and rebuilt where that wins something."""
-    rebuild(cluster, part, POLICY.maintenance.indexes, INDEXES, read=True)
+    rebuild(cluster, part, POLICY.maintenance.indexes, INDEXES, read=True, large=False)
 
 
 def every_index(cluster: Cluster, part: Part, at_most: tuple[str, ...] = INDEXES) -> None:
     """Every audit index, bloated or not: what a rebuild costs is what is measured."""
     given = POLICY.maintenance.indexes
     bloat = given.bloat.model_copy(update={"share": -1.0, "minimum_size": 0})
-    rebuild(cluster, part, given.model_copy(update={"bloat": bloat, "at_most": 1000}), at_most, read=False)
+    rebuild(cluster, part, given.model_copy(update={"bloat": bloat, "at_most": 1000}), at_most, read=False, large=True)
 
 
-def rebuild(cluster: Cluster, part: Part, terms: Indexes, at_most: tuple[str, ...], *, read: bool) -> None:
+def rebuild(cluster: Cluster, part: Part, terms: Indexes, at_most: tuple[str, ...], *, read: bool, large: bool) -> None:
     reader, keeper = target(cluster, "clo_ops_reader"), target(cluster, "clo_ops_maintainer")
-    known = Known(datetime.now(UTC), {})
+    known = Known(datetime.now(UTC), {}, large_now=large)
     snapshot, _ = upkeep_indexes.indexes(reader, terms.bloat, maintainer=keeper.user, read=read)
     if snapshot is None:
         raise SystemExit("nobody could look at the indexes")
