@@ -85,7 +85,7 @@ def runs(facts: Facts, made: Sequence[RunRow], lines: str) -> Section:
 def _overdue(facts: Facts, one: RunRow) -> bool:
     """Not ended though all the time its page may take is over: its summary, or its worker, is dead."""
     longest = max((each.timeout for each in facts.policy.cadences.values() if each.dag == one.dag_id), default=None)
-    return one.status is None and longest is not None and facts.read_at - one.at > longest
+    return one.status is None and longest is not None and facts.read_at - one.opened_at > longest
 
 
 def _ended(made: Sequence[RunRow]) -> tuple[str, ...]:

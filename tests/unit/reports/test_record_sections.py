@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -77,6 +78,8 @@ def test_a_day_without_a_run_and_a_run_that_never_ended_are_told() -> None:
     for ago, expected in ((monitoring, Status.PASS), (monitoring + timedelta(seconds=1), Status.WARN)):
         made = [row("business_hours_monitoring", None, UNTIL - ago)]
         assert record_sections.runs(FACTS, made, "RP-01, L420").findings[0].status is expected
+    by_hand = replace(row("business_hours_monitoring", None, UNTIL - DAY), opened_at=UNTIL)
+    assert record_sections.runs(FACTS, [by_hand], "RP-01, L420").findings[0].status is Status.PASS
 
 
 def test_compliance_is_a_column_for_each_friday_and_judged_by_the_newest() -> None:
