@@ -175,11 +175,11 @@ def _ask(kept: Kept, target: PostgresTarget) -> Performed:
     """The question as it was asked then. Raises CouldNotCheck where it is another database or cannot be answered."""
     import psycopg
 
-    from clo_ops.probes.performing import TooMuch, perform
+    from clo_ops.probes.performing import perform
 
     try:
         now = perform(target, kept.question["name"], kept.question["parameters"], kept.question["asked"])
-    except (psycopg.Error, TooMuch) as error:
+    except psycopg.Error as error:
         raise CouldNotCheck(f"the database refuses the question: {' '.join(str(error).split())}") from error
     for name in ("system_identifier", "database"):
         if now.identity[name] != kept.database[name]:

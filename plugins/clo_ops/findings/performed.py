@@ -54,6 +54,7 @@ class Performed:
     parameters: Mapping[str, Any]
     identity: Mapping[str, Any]
     rows: Sequence[Row] = field(repr=False)
+    cut: str = ""  # why these are only the first rows, where there are more than anybody reads
 
     @property
     def result_sha256(self) -> str:

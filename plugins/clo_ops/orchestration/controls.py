@@ -15,7 +15,7 @@ from clo_ops.findings import Answer, CheckFailed, ConfigurationError, Finding
 from clo_ops.findings.performed import Judged, Performed
 from clo_ops.probes.reaching import Unreachable, nobody_answered
 from clo_ops.rules import controls as rules
-from clo_ops.rules.control_answers import NOTED, WITH_A_PAST, Earlier, read
+from clo_ops.rules.control_answers import IN_PART, NOTED, WITH_A_PAST, Earlier, read
 from clo_ops.rules.states import as_state
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ def _asked(run: Run, controls: tuple[Control, ...], values: Mapping[str, Mapping
     from clo_ops.probes.performing import key_of, perform_all
 
     queries = {one.id: (one.query, values[one.id]) for one in controls if one.query}
-    found = perform_all(run.connections.postgres, queries.values()) if queries else {}
+    in_part = {one.query for one in controls if one.query and one.judge in IN_PART}
+    found = perform_all(run.connections.postgres, queries.values(), in_part=in_part) if queries else {}
     answers: dict[str, Outcome] = {name: found[key_of(*question)] for name, question in queries.items()}
     answers |= {one.id: _probed(run, one.probe, values[one.id]) for one in controls if one.probe}
     return answers

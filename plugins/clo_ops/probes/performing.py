@@ -5,7 +5,7 @@ Used by WM-06 .. WM-09 and WF-01 .. WF-08 (manual L110-L113, L139-L149; resoluti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from clo_ops.findings.performed import Performed, digest, plain
@@ -28,15 +28,21 @@ def key_of(name: str, values: Mapping[str, Any]) -> str:
     return f"{name} {digest(values)}"
 
 
-def perform_all(target: PostgresTarget, questions: Iterable[Question]) -> dict[str, Outcome]:
-    """Each question once, by ``key_of``. One that fails hides no other; a lost session answers none of the rest."""
+def perform_all(
+    target: PostgresTarget, questions: Iterable[Question], *, in_part: Collection[str] = ()
+) -> dict[str, Outcome]:
+    """Each question once, by ``key_of``. One that fails hides no other; a lost session answers none of the rest.
+
+    More rows than anybody reads are no answer, but of the names ``in_part``: they get the first ones (``cut``).
+    """
     wanted = {key_of(name, values): (name, values) for name, values in questions}
     try:
         with connect(target) as connection, _snapshot(connection):
             identity = _identity(connection)
-            return {key: _ask(connection, identity, name, values) for key, (name, values) in wanted.items()}
+            found = {key: _ask(connection, identity, name, values) for key, (name, values) in wanted.items()}
     except Unreachable as error:
         return dict.fromkeys(wanted, error.reason)
+    return {key: one if isinstance(one, str) or one.name in in_part else one.cut or one for key, one in found.items()}
 
 
 def perform(target: PostgresTarget, name: str, values: Mapping[str, Any], text: str | None = None) -> Performed:
@@ -76,17 +82,11 @@ def _ask(
         return _said(name, error)
     except psycopg.Error as error:
         return _said(name, error)
-    except TooMuch as error:
-        return str(error)
 
 
 def _said(name: str, error: Exception) -> str:
     words = " ".join(str(error).split())
     return f"include/sql/{name}.sql (needs {statement(name).privilege}): {words}"
-
-
-class TooMuch(ValueError):
-    """More rows than anybody reads; the question has to be narrower."""
 
 
 def _performed(
@@ -101,10 +101,9 @@ def _performed(
         found = cursor.execute(asked.encode(), {key: _bound(value) for key, value in values.items()}).fetchmany(
             MOST_ROWS + 1
         )
-    if len(found) > MOST_ROWS:
-        raise TooMuch(f"include/sql/{name}.sql has more than {MOST_ROWS:,} rows")
-    lines = [{column: plain(value) for column, value in row.items()} for row in found]
-    return Performed("query", name, asked, plain(values), identity, lines)
+    cut = f"include/sql/{name}.sql has more than {MOST_ROWS:,} rows" if len(found) > MOST_ROWS else ""
+    lines = [{column: plain(value) for column, value in row.items()} for row in found[:MOST_ROWS]]
+    return Performed("query", name, asked, plain(values), identity, lines, cut)
 
 
 def _bound(value: Any) -> Any:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from clo_ops.findings.performed import Judged, Performed, Row
+from clo_ops.findings.performed import Judged, Performed, Row, Violation
 from clo_ops.rules import accounts, data_use, login_attacks, logins, states, vulnerabilities
 
 
@@ -47,6 +47,12 @@ JUDGES: dict[str, Reader] = {
 WITH_A_PAST = frozenset({"changed", NOTED})
 
 
+# Of these the first rows are enough to see that something is wrong, though not that nothing is: an attack must not hide
+# behind its own size.
+IN_PART = frozenset({"brute force", "spray", "stuffing"})
+
+
 def read(judge: str, answer: Performed, earlier: Earlier) -> Judged:
     """What the answer means. Raises KeyError for a judge nobody has written."""
-    return JUDGES[judge](answer, earlier)
+    judged = JUDGES[judge](answer, earlier)
+    return replace(judged, not_asked=(Violation("the rest", answer.cut),)) if answer.cut else judged

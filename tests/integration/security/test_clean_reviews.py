@@ -79,7 +79,7 @@ def test_what_a_killed_worker_saw_and_told_nobody_is_no_look(site):
         assert site.broken("WM-08") == {}, "told once"
 
 
-def test_an_attack_under_way_between_two_reviews_is_counted_whole(site):
+def test_an_attack_under_way_between_two_reviews_is_counted_whole(site, monkeypatch):
     tries = (
         "INSERT INTO login_attempts (username, success, source_ip, at) SELECT 'manager', false, '198.51.100.7', "
         "%s::timestamptz + n * interval '1 minute' FROM generate_series(-14, 14) n"
@@ -87,6 +87,13 @@ def test_an_attack_under_way_between_two_reviews_is_counted_whole(site):
     gone = "DELETE FROM login_attempts WHERE source_ip = '198.51.100.7'"
     with done(site, tries, gone, site.at - timedelta(days=7)):
         assert "manager (29 refused" in site.broken("WM-07")["AUT-01"]
+        monkeypatch.setattr("clo_ops.probes.performing.MOST_ROWS", 40)
+        found = {one.subject: one for one in (*site.judged("WM-06"), *site.judged("WM-07"))}
+    assert {name: one.status for name, one in found.items() if one.status is not Status.UNKNOWN} == {
+        "AUT-01": Status.FAIL
+    }, "an attack does not hide behind its size, and what was not read is no pass"
+    assert "manager (29 refused" in found["AUT-01"].message
+    assert "login_outcomes.sql has more than 40 rows" in found["AUT-02"].message
 
 
 def test_what_is_open_and_in_time_is_named_and_nothing_against_it(site):
