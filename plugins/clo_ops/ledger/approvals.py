@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import RowMapping, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from clo_ops.ledger import plan_tables
+from clo_ops.ledger import plan_tables, schema
 from clo_ops.ledger.columns import aware
 from clo_ops.ledger.errors import LedgerConflict
 from clo_ops.ledger.records import ApprovalRow, NoticeRow
 from clo_ops.ledger.store import Store
 
-TABLE, NOTICES = plan_tables.approvals, plan_tables.notices
+TABLE, NOTICES, OUTBOX = plan_tables.approvals, plan_tables.notices, schema.outbox
 NAMES = tuple(ApprovalRow.__slots__)
 
 
@@ -107,11 +107,17 @@ class Approvals(Store):
             return NoticeRow(**{name: kept[name] for name in NoticeRow.__slots__})
 
     def windows_told(self, since: datetime, until: datetime) -> list[NoticeRow]:
-        """Notices given ahead of windows that have any time with since <= at < until, in the order of the windows."""
+        """Notices given ahead of windows that have any time with since <= at < until, in the order of the windows.
+
+        ``told_at`` is when the message was delivered; one that still waits has told nobody.
+        """
         this = (NOTICES.c.kind == "ahead", NOTICES.c.starts_at < aware(until), NOTICES.c.ends_at > aware(since))
+        reached = or_(NOTICES.c.message_id.is_(None), OUTBOX.c.state == "delivered")
+        query = select(NOTICES, OUTBOX.c.delivered_at).outerjoin(OUTBOX, OUTBOX.c.id == NOTICES.c.message_id)
         with self.transaction() as connection:
-            rows = connection.execute(select(NOTICES).where(*this).order_by(NOTICES.c.starts_at)).mappings()
-            return [NoticeRow(**{name: row[name] for name in NoticeRow.__slots__}) for row in rows]
+            rows = connection.execute(query.where(*this, reached).order_by(NOTICES.c.starts_at)).mappings()
+            told = [({name: row[name] for name in NoticeRow.__slots__}, row["delivered_at"]) for row in rows]
+        return [NoticeRow(**{**one, "told_at": delivered or one["told_at"]}) for one, delivered in told]
 
     def notices(self, occasion: str, starts_at: datetime) -> dict[str, NoticeRow]:
         """What users were told of this occasion, by kind."""

@@ -13,13 +13,14 @@ from clo_ops.ledger.records import work_of
 from clo_ops.orchestration.duties import duties_of
 from clo_ops.orchestration.freeze import why_frozen
 from clo_ops.orchestration.maintenance import BY_HAND, system_of
-from clo_ops.orchestration.occasion import APPLY, PLAN, WORK, is_emergency, occasion
+from clo_ops.orchestration.occasion import APPLY, PLAN, WORK, is_emergency, occasion, ran_out
 from clo_ops.policy.calendar import add_business_time, in_business_hours
 from clo_ops.rules import windows_done
 
 if TYPE_CHECKING:
     from clo_ops.ledger import ApprovalRow
     from clo_ops.orchestration.run import Run
+    from clo_ops.rules.windows_planned import Occasion
 
 SCHEDULE = "the schedule"
 REVIEWS = "maintenance_reviews"
@@ -50,12 +51,24 @@ def wanted(run: Run, now: datetime) -> Wanted | None:
     if not is_emergency(run):
         mine = occasion(run)
         frozen = why_frozen(run, mine) if mine and changes(run) else []
-        return Wanted("prior", run.policy.maintenance.freeze.approver, "; ".join(frozen)) if frozen else None
+        reasons = [_of_window(run, mine, now), *frozen] if by_hand(run) and changes(run) else frozen
+        return Wanted("prior", run.policy.maintenance.freeze.approver, "; ".join(reasons)) if reasons else None
     reason = _filled_in(run)
     if run.params.get("critical"):
         return Wanted("break glass", NOBODY, reason)
     manager = in_business_hours(now, run.policy.business_calendar)
     return Wanted("prior", MANAGER if manager else ADMINISTRATOR, reason)
+
+
+def _of_window(run: Run, mine: Occasion | None, now: datetime) -> str:
+    """The reason of a change by hand in a planned window. Raises ConfigurationError where its window is not now."""
+    if mine is None or not mine.covers(now):
+        raise ConfigurationError(
+            f"a change by hand is asked for, and {f'{mine} is not now' if mine else 'no window is today'}",
+            allowed="the window's own time, or the cadence of emergencies",
+            next_step="start it in its window, or as an emergency; nothing was started",
+        )
+    return _filled_in(run)
 
 
 def _filled_in(run: Run) -> str:
@@ -70,7 +83,7 @@ def _filled_in(run: Run) -> str:
         missing.append("a user of Airflow who asks for it")
     if missing:
         raise ConfigurationError(
-            f"the form of the emergency lacks {', '.join(missing)}",
+            f"the form lacks {', '.join(missing)}",
             allowed="a reason; duties, or a change with how it is taken back; started by a user of Airflow",
             next_step="fill in the form and start the run again; nothing was started",
         )
@@ -93,9 +106,12 @@ def shown(run: Run) -> list[str]:
 
 
 def by_hand(run: Run) -> Plan | None:
-    """The change a person makes, as the form describes it; a plan of one step like any other."""
+    """The change a person makes, as the form describes it; a plan of one step like any other.
+
+    In an emergency, or in a planned window (a change of the schema, an upgrade of the infrastructure; L382, L383).
+    """
     change = str(run.params.get("change") or "").strip()
-    if not is_emergency(run) or not change:
+    if not run.by_hand or not change:
         return None
     system = system_of(run)
     why = str(run.params.get("reason") or "")
@@ -103,10 +119,17 @@ def by_hand(run: Run) -> Plan | None:
 
 
 def ask(run: Run, now: datetime) -> ApprovalRow | None:
-    """The approval this run needs, asked for; a critical change is let through at once and told at once (D53)."""
+    """The approval this run needs, asked for; a critical change is let through at once and told at once (D53).
+
+    Once an approval has run out it is asked anew, as another change: what was clicked before does not count for it.
+    Raises ConfigurationError where a critical change's time is over.
+    """
     need = wanted(run, now)
     if need is None:
         return None
+    over = [one for one in run.ledger.approvals_of(run.ledger_run) if ran_out(run, one, now)]
+    if over and need.kind == "break glass":
+        raise _over(over[-1])
     plans = shown(run)
     requester = run.asked_by if run.by_hand else SCHEDULE
     at_once = need.kind == "break glass"
@@ -114,7 +137,7 @@ def ask(run: Run, now: datetime) -> ApprovalRow | None:
     due = add_business_time(now, days, run.policy.business_calendar) if at_once else None
     asked = run.ledger.ask_approval(
         run.ledger_run,
-        hash_of(plans),
+        hash_of([*plans, *(f"again after change {one.id}" for one in over)]),
         plans,
         kind=need.kind,
         authority=need.authority,
@@ -124,6 +147,14 @@ def ask(run: Run, now: datetime) -> ApprovalRow | None:
         review_due_at=due,
     )
     return _at_once(run, asked, now) if at_once and not asked.decision else asked
+
+
+def _over(approval: ApprovalRow) -> ConfigurationError:
+    return ConfigurationError(
+        f"the time of change {approval.id}, made at once by {approval.requester}, is over",
+        allowed="one critical change for each run of the form: it is told of, and reviewed",
+        next_step="fill in the form once more and start another run; nothing was started",
+    )
 
 
 def _at_once(run: Run, asked: ApprovalRow, now: datetime) -> ApprovalRow:

@@ -27,7 +27,8 @@ DUTIES: dict[Kind, tuple[Work, ...]] = {
 
 
 def duties_of(run: Run, window: str) -> dict[Kind, tuple[Work, ...]]:
-    """The duties of a planned window, by policy; in an emergency those the form chooses."""
-    chosen = run.params.get("duties") or []
-    wanted = {kind for kind, duty in run.policy.maintenance.duties.items() if window in duty.windows}
-    return {kind: work for kind, work in DUTIES.items() if kind in (chosen if window == "emergency" else wanted)}
+    """The duties of a planned window, by policy; in an emergency, and beside a change by hand, the form's."""
+    by_policy = {kind for kind, duty in run.policy.maintenance.duties.items() if window in duty.windows}
+    chosen = window == "emergency" or (run.by_hand and str(run.params.get("change") or "").strip())
+    wanted = set(run.params.get("duties") or []) if chosen else by_policy
+    return {kind: work for kind, work in DUTIES.items() if kind in wanted}

@@ -161,7 +161,10 @@ def _files(run: Run, source: LogFile, store: BackupRepository | None, work: Work
     answer += _archived(run, source, store, work)
     oldest = min((one.changed for one in listed), default=None)
     held = sum(one.what == "hold" for one in due)
-    work.place(f"{source.host}:{source.path}", len(due) - held, held, oldest=oldest, kept=f"kept {keep.keep}")
+    gone = any(one.labels["place"] == f"archive of {source.name}" and one.name == "log.oldest" for one in work.measured)
+    stays = rules.unrotated(source, listed, run.ledger.first_log_days().get(source.name), keep, run.at, archived=gone)
+    kept = f"kept {keep.keep}" + (f"; {stays}" if stays else "")
+    work.place(f"{source.host}:{source.path}", len(due) - held, held, oldest=oldest, kept=kept, may_go=not stays)
     return answer
 
 
@@ -281,9 +284,9 @@ def _task_logs(run: Run, work: Work) -> None:
     if terms is None or folder is None or not folder.is_dir():
         return
     keep = run.policy.retention["task_logs"]
-    before = keep.keep.before(run.at)
-    due = sum(1 for _ in task_logs.due(folder, before, terms.most_files))
-    work.place("Airflow task logs", due, 0, oldest=task_logs.oldest(folder), kept=f"kept {keep.keep}")
+    before, holds = keep.keep.before(run.at), rules.holds_of(("application_logs",), run.policy)
+    old, due = (sum(1 for _ in task_logs.due(folder, before, terms.most_files, one)) for one in ((), holds))
+    work.place("Airflow task logs", due, old - due, oldest=task_logs.oldest(folder), kept=f"kept {keep.keep}")
     if due:
         step = Step(
             key="task logs",
@@ -293,4 +296,4 @@ def _task_logs(run: Run, work: Work) -> None:
             statement=f"rm *.log below {folder} not written to since {before:%Y-%m-%d}",
             before={"files": due},
         )
-        work.add(step, partial(task_logs.remove, folder, before, terms.most_files))
+        work.add(step, partial(task_logs.remove, folder, before, terms.most_files, holds))

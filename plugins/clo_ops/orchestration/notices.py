@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from clo_ops.ledger import Message, NoticeRow
+from clo_ops.orchestration.occasion import is_emergency
 
 if TYPE_CHECKING:
     from clo_ops.orchestration.run import Run
@@ -26,12 +27,28 @@ def tell(run: Run, mine: Occasion, kind: str, more: str = "") -> NoticeRow:
     """Into the outbox once for each occasion, start and kind, and on record with it; delivered by the outbox."""
     from clo_ops.escalation.outbox import deliver
 
-    now = datetime.now(UTC)
+    now, name = datetime.now(UTC), mine.name if kind == "ahead" else told_as(run, mine)
     with run.ledger.transaction():
         number = run.ledger.enqueue(_message(run, mine, kind, more))
-        kept = run.ledger.record_notice(NoticeRow(mine.name, kind, mine.starts, mine.ends, now, number))
+        kept = run.ledger.record_notice(NoticeRow(name, kind, mine.starts, mine.ends, now, number))
     deliver(run.ledger, run.connections.smtp, now)
     return kept
+
+
+def told_as(run: Run, mine: Occasion) -> str:
+    """The occasion of its notices: a run by hand in a planned window begins and ends beside the one on schedule."""
+    return f"{mine.name} by hand {run.ledger_run}" if run.by_hand and not is_emergency(run) else mine.name
+
+
+def begun(run: Run, mine: Occasion) -> bool:
+    """Whether users were told that the work of this run has begun: from then on it may have changed something."""
+    return "start" in run.ledger.notices(told_as(run, mine), mine.starts)
+
+
+def delivered(run: Run, notice: NoticeRow) -> datetime | None:
+    """When every recipient had it, but for those refused for good; None while somebody waits for it."""
+    message = run.ledger.outbox_message(notice.message_id) if notice.message_id else None
+    return message.delivered_at if message and message.state == "delivered" else None
 
 
 def _message(run: Run, mine: Occasion, kind: str, more: str) -> Message:
@@ -41,7 +58,7 @@ def _message(run: Run, mine: Occasion, kind: str, more: str) -> Message:
     text = [WORDS[kind].format(what=mine), more, f"Status: {support.status_page}. Help: {support.operations_centre}."]
     people = run.policy.contacts.groups[run.policy.maintenance.before.users]
     return Message(
-        dedup_key=f"notice:{mine.name}:{mine.starts.isoformat()}:{kind}",
+        dedup_key=f"notice:{mine.name if kind == 'ahead' else told_as(run, mine)}:{mine.starts.isoformat()}:{kind}",
         recipients=_mailboxes(run, people),
         subject=f"[CLO Ops] {WORDS[kind].partition(':')[0]}: {mine.title}, {mine.starts:%Y-%m-%d %H:%M} UTC",
         text="\n\n".join(line for line in [*text, run_link(run.dag_id, run.run_id)] if line),

@@ -40,6 +40,13 @@ def granted(run: Run) -> ApprovalRow | None:
     return decided[-1] if decided else None
 
 
+def ran_out(run: Run, approval: ApprovalRow, now: datetime) -> bool:
+    """Whether an emergency's approval holds no longer: it does for ``emergency_at_most`` from the click on."""
+    if not is_emergency(run) or approval.decision != "approved" or approval.decided_at is None:
+        return False
+    return approval.decided_at + run.policy.maintenance.pace.emergency_at_most <= now
+
+
 def occasion(run: Run) -> Occasion | None:
     """The stretch of time this run may work in; None where it has none. An emergency's begins with its approval."""
     if not is_emergency(run):

@@ -13,7 +13,7 @@ from clo_ops.findings.plans import Effect, Outcome, Plan, Step
 from clo_ops.findings.updates import ApplicationState, HostState
 from clo_ops.orchestration import updates
 from clo_ops.orchestration.maintenance import BY_HAND, maintained, system_of
-from clo_ops.orchestration.occasion import is_emergency
+from clo_ops.orchestration.occasion import is_emergency, occasion
 from clo_ops.rules import maintenance as outcome
 from clo_ops.rules import rollout as rule
 from clo_ops.rules.gate import Need
@@ -31,6 +31,8 @@ ACTIONS = (rule.UPDATE_HOST, rule.DEPLOY, BY_HAND)
 RED = (Status.FAIL, Status.UNKNOWN)
 # The record goes back to the last fourth week, the longest month and a week-end round it.
 MONTH = timedelta(days=36)
+# How far ahead the next window is looked for.
+MONTHS = timedelta(days=62)
 
 
 # ---------------------------------------------------------------- the plans
@@ -80,7 +82,37 @@ def _rolled_out(run: Run, kind: Kind, fresh: Callable[[], Plan], act: Acting) ->
     if plan is None:
         return [rule.nothing_waits(procedure, manual, kind)]
     cut_off = {one.step.key for one in mine.steps if one.started_at and not one.effect} if mine else set[str]()
-    return maintained(run, procedure, kind, lambda: plan, act(plan, cut_off), needs=NEEDS)
+    return maintained(run, procedure, kind, lambda: plan, _of_this_window(run, plan, act(plan, cut_off)), needs=NEEDS)
+
+
+def _of_this_window(run: Run, plan: Plan, act: Callable[[Step], Effect]) -> Callable[[Step], Effect]:
+    """What an earlier window did is not done again; in a weekly one only security fixes go out (L378; D24)."""
+    mine, done = occasion(run), _applied(run, plan)
+    narrow = plan.kind == rule.UPDATES and mine is not None and mine.name in run.policy.updates.rollout.security_only
+
+    def chosen(step: Step) -> Effect:
+        if step.key in done:
+            return Effect(Outcome.SKIPPED, rule.DONE_BEFORE)
+        if narrow and not rule.only_security(step):
+            return Effect(Outcome.SKIPPED, rule.WAITS)
+        return act(step)
+
+    return chosen
+
+
+def _applied(run: Run, plan: Plan) -> set[str]:
+    """Steps of this very plan that another run applied since it was approved; an emergency's plan is its own."""
+    found = None if is_emergency(run) else run.ledger.waiting_rollout(plan.kind, plan.system, _since(run))
+    if found is None or found[0].hash != plan.hash:
+        return set()
+    begun = run.ledger.begun_plans(ACTIONS, found[0].planned_at, datetime.now(UTC))
+    others = [row for row in begun if row.hash == plan.hash and row.run_id != run.ledger_run]
+    return {one.step.key for row in others for one in row.steps if one.effect and one.effect.outcome is Outcome.APPLIED}
+
+
+def _since(run: Run) -> datetime:
+    """Approvals from before have run out."""
+    return run.at - run.policy.updates.rollout.approval_holds
 
 
 def _begun_in_this_run(run: Run, kind: str) -> PlanRow | None:
@@ -98,8 +130,7 @@ def _as_it_ended(row: PlanRow) -> list[tuple[Step, Effect]]:
 
 def waiting(run: Run, kind: str) -> Plan | None:
     """The plan that was approved in the fourth week and is to be carried out."""
-    since = run.at - run.policy.updates.rollout.approval_holds
-    found = run.ledger.waiting_rollout(kind, system_of(run), since)
+    found = run.ledger.waiting_rollout(kind, system_of(run), _since(run))
     return _as_plan(found[0]) if found else None
 
 
@@ -204,9 +235,12 @@ def next_window(run: Run, kind: str) -> str:
     from clo_ops.rules.windows_planned import coming
 
     duty = run.policy.maintenance.duties[kind]  # type: ignore[index] # a plan's kind is a duty's
-    names, until = duty.windows, run.at + timedelta(days=62)
-    first = next((one for one in coming(run.policy, PAGE, run.at, until) if one.name in names), None)
+    narrow = set(run.policy.updates.rollout.security_only) if kind == rule.UPDATES else set()
+    found = [one for one in coming(run.policy, PAGE, run.at, run.at + MONTHS) if one.name in duty.windows]
+    first = next((one for one in found if one.name not in narrow), None)
     said = str(first) if first else "no window of the next two months"
+    if found and found[0].name in narrow:
+        said = f"{said}; hosts that get nothing but security fixes in {found[0]}"
     return said if duty.apply else f"{said}, once maintenance.yaml says duties.{kind}.apply: true"
 
 

@@ -71,7 +71,8 @@ def _looked_after(run: Run, snapshot: TableSnapshot) -> list[Finding]:
     terms = run.policy.maintenance.statistics
     everything = bool(run.params.get(EVERYTHING))
     care = TableCare(run.connections.maintenance, terms, system_of(run))
-    due = staleness.work(snapshot, terms, at=run.at, everything=everything)
+    left_over = {*_left_over(run, "statistics", "analyze"), *_left_over(run, "vacuum", "vacuum")}
+    due = staleness.work(snapshot, terms, at=run.at, everything=everything, left_over=left_over)
     left, why = allowance(run, "vacuum", datetime.now(UTC))
     findings = staleness.judge(due, snapshot, terms)
     if not left > timedelta():
@@ -79,9 +80,16 @@ def _looked_after(run: Run, snapshot: TableSnapshot) -> list[Finding]:
     elif due.vacuum:
         findings += carried_out(run, WM_01, care.vacuums(due), care.act)
     if care.done:
-        due = staleness.work(_tables(run) or snapshot, terms, at=run.at, everything=everything)
+        now = _tables(run) or snapshot
+        due = staleness.work(now, terms, at=run.at, everything=everything, left_over=left_over)
     findings += carried_out(run, WM_01, care.analyses(due), care.act)
     return findings + staleness.judge_effect(care.done)
+
+
+def _left_over(run: Run, kind: str, action: str) -> set[str]:
+    """What the last run of this kind left over: the tables or indexes of its steps ("analyze public.loans")."""
+    keys = run.ledger.left_over(kind, system_of(run), run.ledger_run)
+    return {key.removeprefix(f"{action} ") for key in keys}
 
 
 # ---------------------------------------------------------------- indexes
@@ -131,7 +139,7 @@ def _known(run: Run) -> rebuilds.Known:
     since = now - run.policy.maintenance.indexes.bloat.remembered
     seen = run.ledger.measurements("postgresql.index.bytes_per_row", since, now)
     best = rebuilds.best_ratios([(one.labels["index"], one.value) for one in seen])
-    return rebuilds.Known(run.at, best, _attempts(run), _large_now(run))
+    return rebuilds.Known(run.at, best, _attempts(run), _left_over(run, "indexes", "reindex"), _large_now(run))
 
 
 def _large_now(run: Run) -> bool:

@@ -16,6 +16,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from clo_ops.findings import ConfigurationError, CouldNotCheck
 from clo_ops.findings.plans import Effect, Outcome, Plan
 from clo_ops.ledger import LedgerConflict
+from clo_ops.orchestration import notices
 from clo_ops.orchestration.authorisation import (
     approval_of,
     ask,
@@ -25,7 +26,7 @@ from clo_ops.orchestration.authorisation import (
     works,
 )
 from clo_ops.orchestration.escalate import run_link
-from clo_ops.orchestration.occasion import APPLY, PLAN, USUAL, WORK, is_emergency, occasion
+from clo_ops.orchestration.occasion import is_emergency, occasion
 from clo_ops.orchestration.procedure import open_run
 from clo_ops.orchestration.questions import AnswerRefused, Question
 from clo_ops.orchestration.windows import RED
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from clo_ops.ledger import ApprovalRow
     from clo_ops.orchestration.run import Run
+    from clo_ops.rules.windows_planned import Occasion
 
 APPROVE, REFUSE = "Approve", "Refuse"
 MADE, BACK, NOT_MADE = "Made", "Rolled back", "Not made"
@@ -54,41 +56,6 @@ the plans named by their hashes; what is not in them is not done. Nobody answeri
 CHANGE_PAGE = """### What became of the change made by hand?
 
 Make it now, then say here whether it was made, rolled back, or not made, with a note. Skipped where there is none."""
-
-
-def form() -> dict[str, Param]:
-    """A run by hand: a planned window's plan, an emergency, or the review of a change that was made at once."""
-    works_as = {USUAL: "Only the plan", APPLY: "Apply it, inside its window", PLAN: "Only the plan, in any case"}
-    kinds = {
-        "statistics": "Statistics and vacuum",
-        "indexes": "Indexes",
-        "retention": "Retention",
-        "cache": "Cache",
-        "logs": "Logs",
-        "updates": "Updates of the hosts",
-        "deployments": "Releases of the applications",
-    }
-    return {
-        WORK: Param(USUAL, type="string", title="A window by hand", enum=list(works_as), values_display=works_as),
-        "reason": _text("Emergency: why, and why now"),
-        "critical": Param(False, type="boolean", title="Emergency: critical, at once; reviewed afterwards"),
-        "change": _text("Emergency: the change a person makes", format="multiline"),
-        "rollback": _text("Emergency: how that change is taken back", format="multiline"),
-        "duties": Param(
-            [],
-            type="array",
-            title="Emergency: duties to carry out",
-            examples=list(kinds),
-            values_display=kinds,
-            items={"enum": list(kinds)},
-        ),
-        "review": Param(None, type=["null", "integer"], title="Review: number of the change", minimum=1),
-        "review_note": _text("Review: what was looked at and found", format="multiline"),
-    }
-
-
-def _text(title: str, **more: Any) -> Param:
-    return Param("", type=["null", "string"], title=title, **more)
 
 
 class PlanOperator(BaseOperator):
@@ -138,8 +105,21 @@ class ApprovalOperator(Question):
             return "nobody answered"
         answer = super().execute_complete(cast("Context", context), dict(event))
         with open_run(context, self.task_id) as run:
+            _of_this_question(run, event)
             note = str((answer["params_input"] or {}).get("note") or "")
             return decide(run, answer["chosen_options"][0], who(answer), note, known_as=user_of(answer))
+
+
+def _of_this_question(run: Run, event: Mapping[str, Any]) -> None:
+    """Raises AnswerRefused for a click from before it was asked: it was for an approval that has run out since."""
+    approval, clicked = approval_of(run), event.get("responded_at")
+    clicked = datetime.fromisoformat(clicked) if isinstance(clicked, str) else clicked
+    if approval and clicked and not approval.decision and clicked < approval.asked_at:
+        raise AnswerRefused(
+            f"the answer of {clicked:%Y-%m-%d %H:%M} UTC was for an earlier question",
+            allowed=f"an answer to change {approval.id}, asked at {approval.asked_at:%Y-%m-%d %H:%M} UTC",
+            next_step="it is asked again",
+        )
 
 
 def assigned(users: list[str]) -> list[HITLUser] | None:
@@ -222,6 +202,22 @@ def _already_said(run: Run, change: Plan) -> str:
     return next((one.effect.reason for one in steps if one.effect), "")
 
 
+def _in_order(run: Run) -> None:
+    """Raises AirflowSkipException while MW-04 is red, or nobody looked."""
+    ready = [one for one in run.ledger.findings(run.ledger_run) if one.procedure == "MW-04"]
+    if not ready or any(one.status in RED for one in ready):
+        raise AirflowSkipException("what stands before a change is not in order: it is not to be made")
+
+
+def _in_time(run: Run) -> Occasion:
+    """The stretch of time the change may be made in. Raises AirflowSkipException where it is over: a backup before it
+    may have taken as long as the approval held."""
+    mine = occasion(run)
+    if mine is None or not mine.covers(datetime.now(UTC)):
+        raise AirflowSkipException(f"the time for it is over ({mine or 'no window'}): it is not to be made")
+    return mine
+
+
 class ChangeOperator(Question):
     """Waits for the person who makes the change by hand to say what became of it; skipped where there is none."""
 
@@ -232,21 +228,20 @@ class ChangeOperator(Question):
 
     def ask(self, context: Mapping[str, Any]) -> str | None:
         with open_run(context, self.task_id) as run:
-            change, found = by_hand(run), run.ledger.findings(run.ledger_run)
-            ready = [one for one in found if one.procedure == "MW-04"]
+            change = by_hand(run)
             if change is None or not changes(run):
                 raise AirflowSkipException("there is no change to be made by hand")
-            if not ready or any(one.status in RED for one in ready):
-                raise AirflowSkipException("what stands before a change is not in order: it is not to be made")
+            _in_order(run)
             if said := _already_said(run, change):
                 return said
+            mine = _in_time(run)
             run.ledger.step_started(
                 run.ledger.keep_plan(run.ledger_run, change), change.steps[0].key, datetime.now(UTC)
             )
+            notices.tell(run, mine, "start")
             self.subject = f"Make the change now: {change.steps[0].statement}"[:250]
             self.body = f"{code(change.steps[0].statement)}\n\nTaken back by: {code(str(run.params.get('rollback')))}"
-            if mine := occasion(run):
-                self.response_timeout = max(mine.ends - datetime.now(UTC), timedelta(minutes=1))
+            self.response_timeout = max(mine.ends - datetime.now(UTC), timedelta(minutes=1))
         self.wait(context)
         return None
 

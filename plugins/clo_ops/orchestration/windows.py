@@ -14,7 +14,7 @@ from clo_ops.orchestration.backups import backup_before_change
 from clo_ops.orchestration.duties import duties_of
 from clo_ops.orchestration.maintenance import ask, opened_since
 from clo_ops.orchestration.occasion import is_emergency, occasion
-from clo_ops.rules import gate, windows_done
+from clo_ops.rules import gate, windows_done, windows_told
 from clo_ops.rules.gate import Need
 from clo_ops.rules.windows_planned import Occasion
 
@@ -47,14 +47,18 @@ def _announced(run: Run) -> list[Finding]:
     manual = "L396"
     if not told:
         return [windows_done.not_applicable("MW-04", "notice", "no planned window is near enough to be told", manual)]
-    return [windows_done.announced(one) for one in told]
+    ahead = run.policy.windows.notice
+    return [windows_told.announced(one, notices.delivered(run, one), ahead) for one in told]
 
 
 def _no_time(run: Run, mine: Occasion | None) -> Finding:
-    if is_emergency(run):
-        approval = approval_of(run)
-        return windows_done.authorised(approval, may_approve(run, approval) if approval else (), "MW-04")
-    return windows_done.outside(mine)
+    """Never green: an emergency nobody has approved yet, one whose approval has run out, or another day's window."""
+    if not is_emergency(run):
+        return windows_done.outside(mine)
+    approval = approval_of(run)
+    if approval is not None and approval.decision == "approved" and mine is not None:
+        return windows_done.ran_out(approval, mine.ends)
+    return windows_done.authorised(approval, may_approve(run, approval) if approval else (), "MW-04")
 
 
 def _noticed(run: Run, mine: Occasion) -> list[Finding]:
@@ -63,8 +67,8 @@ def _noticed(run: Run, mine: Occasion) -> list[Finding]:
         why = "Users of an emergency are told as it begins and when it is over"
         return [windows_done.not_applicable("MW-04", "notice", why, "L396")]
     told = run.ledger.notices(mine.name, mine.starts).get("ahead")
-    delivered = bool(told and told.message_id and run.ledger.is_delivered(told.message_id))
-    return [windows_done.noticed(told, delivered, mine.starts, run.policy.windows.notice)]
+    delivered = notices.delivered(run, told) if told else None
+    return [windows_told.noticed(told, delivered, mine.starts, run.policy.windows.notice)]
 
 
 def _authorised(run: Run) -> list[Finding]:
@@ -106,7 +110,7 @@ def during(run: Run) -> list[Finding]:
         return [windows_done.not_begun("MW-05", red, "L400-L404")]
     mine, begun = occasion(run), datetime.now(UTC)
     if changes(run) and mine:
-        notices.tell(run, mine, "start")
+        begun = notices.tell(run, mine, "start").told_at  # before a change by hand, and what an earlier try said
     window = mine.name if mine else _name_of(run)
     findings = _by_hand(run)
     if not any(one.status in RED for one in findings):
@@ -208,17 +212,21 @@ def weekly(run: Run) -> list[Finding]:
 
 
 def monthly(run: Run) -> list[Finding]:
-    """MW-02: the monthly window as a whole, in place of the weekly one that Sunday (D23)."""
-    return _window(run, "MW-02", "L380-L384")
+    """MW-02: the monthly window as a whole, in place of that Sunday's weekly one (D23), and the system tested."""
+    from clo_ops.orchestration import system_tests
+
+    mine = occasion(run)
+    begun = changes(run) and mine is not None and notices.begun(run, mine)
+    return [*_window(run, "MW-02", "L380-L384"), *(system_tests.tested(run) if begun else [])]
 
 
 def _window(run: Run, procedure: str, manual: str) -> list[Finding]:
     mine = occasion(run)
     if not changes(run):
         return [windows_done.not_applicable(procedure, "window", SHOWN, manual)]
-    worked = worst(one for one in run.ledger.findings(run.ledger_run) if one.procedure == "MW-05")
+    work = [one for one in run.ledger.findings(run.ledger_run) if one.procedure == "MW-05"]
     plans = run.ledger.plans_of(run.ledger_run)
-    return windows_done.window(procedure, manual, plans, worked, mine.ends if mine else run.at)
+    return windows_done.window(procedure, manual, plans, work, mine.ends if mine else run.at)
 
 
 def after(run: Run) -> list[Finding]:
@@ -226,7 +234,7 @@ def after(run: Run) -> list[Finding]:
     if not changes(run):
         return [windows_done.not_applicable("MW-06", "after a change", SHOWN, "L406-L410")]
     mine = occasion(run)
-    if mine is None or "start" not in run.ledger.notices(mine.name, mine.starts):
+    if mine is None or not notices.begun(run, mine):
         return [windows_done.not_applicable("MW-06", "after a change", "nothing was begun", "L406-L410")]
     findings = [replace(one, procedure="MW-06") for one in _health(run)]
     findings.append(replace(windows_done.stable(opened_since(run, mine.starts), mine.starts), procedure="MW-06"))
@@ -234,7 +242,8 @@ def after(run: Run) -> list[Finding]:
     how = (
         "Everything works." if worst(findings) not in RED else "Something still needs to be mended; an update follows."
     )
-    return [*findings, windows_done.told(notices.tell(run, mine, "end", how), mine.title)]
+    over = notices.tell(run, mine, "end", how)
+    return [*findings, windows_told.told(over, notices.delivered(run, over), mine.title)]
 
 
 def _documented(run: Run, mine: Occasion) -> Finding:

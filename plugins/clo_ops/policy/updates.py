@@ -92,9 +92,13 @@ def _told_apart(given: tuple[Application, ...]) -> tuple[Application, ...]:
 
 
 class Rollout(Cited):
-    """How the approved plan is carried out: one host at a time, its old packages kept, the system looked at after."""
+    """How the approved plan is carried out: one host at a time, its old packages kept, the system looked at after.
+
+    ``security_only`` are windows in which a host is updated only where it gets nothing but security fixes.
+    """
 
     by_hand: Texts
+    security_only: Texts
     way_back: Annotated[str, Field(pattern=r"^/[\w./-]+$", description="an absolute path without spaces")]
     host_within: Duration
     settle: Duration

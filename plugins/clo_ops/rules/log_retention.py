@@ -67,6 +67,30 @@ def due_files(source: LogFile, files: Sequence[LoggedFile], policy: Policy, at: 
     return found
 
 
+def unrotated(
+    source: LogFile,
+    files: Sequence[LoggedFile],
+    first_day: date | None,
+    keep: RetentionClass,
+    at: datetime,
+    *,
+    archived: bool,
+) -> str:
+    """Why a log does not go as its class demands: its live file, which nobody but its host may touch, reaches too far
+    back. Empty where it does not, or nobody can tell.
+
+    The live file begins where the youngest rotated one ends; never rotated, on the ``first_day`` that was read of it.
+    ``archived``: rotated ones have left for the archive, so that none on the host says nothing.
+    """
+    if source.rotated is None or (archived and not files):
+        return ""
+    midnight = datetime(first_day.year, first_day.month, first_day.day, tzinfo=at.tzinfo) if first_day else None
+    begins = max((one.changed for one in files), default=midnight)
+    if begins is None or begins >= keep.keep.before(at):
+        return ""
+    return f"its live file goes back to {begins:%Y-%m-%d}: nobody rotates it (logrotate on its host)"
+
+
 def due_archived(
     source: LogFile, archived: Sequence[ArchivedLog], policy: Policy, at: datetime
 ) -> tuple[list[ArchivedLog], list[ArchivedLog]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -42,13 +42,14 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What earlier runs know: the fewest bytes per row of each index, and our rebuilds. ``at`` is the run's time;
-    ``large_now``: it is in a window in which large ones are rebuilt.
+    """What earlier runs know: the fewest bytes per row of each index, our rebuilds, and the indexes that the last run
+    left over. ``at`` is the run's time; ``large_now``: it is in a window in which large ones are rebuilt.
     """
 
     at: datetime
     best: Mapping[str, float]
     attempts: Sequence[Attempt] = ()
+    left_over: Collection[str] = ()
     large_now: bool = True
 
 
@@ -68,13 +69,17 @@ class Choice:
 
 
 def choose(snapshot: IndexSnapshot, terms: Indexes, known: Known) -> Choice:
-    """Candidates by what a rebuild would give back, the largest gain first; at most ``at_most`` of them."""
+    """Candidates by what a rebuild would give back, the largest gain first; at most ``at_most`` of them.
+
+    What the last run left over comes before all others: else it might be ``at_most`` larger ones' turn for ever.
+    """
     looked = [
         _at_its_time(candidate(snapshot, one, terms.bloat, known), terms.large, known)
         for one in snapshot.indexes
         if one.valid and one.kind != "partitioned" and one.bytes > terms.bloat.minimum_size
     ]
-    wanted = sorted((one for one in looked if not one.why_not), key=lambda one: -_gain(one))
+    wanted = [one for one in looked if not one.why_not]
+    wanted.sort(key=lambda one: (one.index.full_name not in known.left_over, -_gain(one)))
     now, later = wanted[: terms.at_most], wanted[terms.at_most :]
     left = [
         Candidate(one.index, one.air, one.why, f"more than {terms.at_most} are due in this run; it is {place} in line")

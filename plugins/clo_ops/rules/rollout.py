@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from clo_ops.findings import Finding, Severity
 from clo_ops.findings.plans import Outcome, Plan, Step
-from clo_ops.findings.updates import ApplicationState, Change, HostState
+from clo_ops.findings.updates import NEW, ApplicationState, Change, HostState
 from clo_ops.rules.pending_updates import named
 from clo_ops.rules.verdicts import Case
 
@@ -27,6 +27,11 @@ LOOK = (
     "Read the step's reason in the message and in the record; leave the other hosts as they are until it is understood."
 )
 COMPARE = "Compare what was deployed with what was approved, and ask who deployed it."
+
+
+# What a window passes over without touching it, and why.
+WAITS = "waits for the monthly window: the host has more pending than security fixes"
+DONE_BEFORE = "done in an earlier window, under the same approval"
 
 
 # ---------------------------------------------------------------- the plan
@@ -74,8 +79,14 @@ def _matches(change: Change, patterns: Collection[str]) -> bool:
 def _host_step(host: str, changes: Sequence[Change]) -> Step:
     security = [one for one in changes if one.security]
     why = f"{len(changes)} packages, {len(security)} security fixes" + (f": {named(security)}" if security else "")
-    before = {"packages": len(changes), "security": len(security)}
+    others = [one for one in changes if not one.security and one.old != NEW]
+    before = {"packages": len(changes), "security": len(security), "others": len(others)}
     return Step(f"{UPDATE_HOST} {host}", UPDATE_HOST, host, why, APART.join(map(str, changes)), before=before)
+
+
+def only_security(step: Step) -> bool:
+    """Whether a host's step replaces nothing but by security fixes; what these bring along newly is part of them."""
+    return step.before.get("others") == 0
 
 
 def changes_of(step: Step) -> list[Change]:
@@ -159,7 +170,10 @@ def record(procedure: str, manual: str, rolled: Sequence[Rolled]) -> list[Findin
 
 
 def _begun(rolled: Rolled) -> Iterator[int]:
-    yield from (place for place, one in enumerate(rolled.plan.steps) if one.started_at is not None)
+    for place, one in enumerate(rolled.plan.steps):
+        passed_over = one.effect is not None and one.effect.reason in (WAITS, DONE_BEFORE)
+        if one.started_at is not None and not passed_over:
+            yield place
 
 
 def _judged(procedure: str, manual: str, rolled: Rolled, place: int) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ since it was last looked at, and what cannot be done is said instead of being sk
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -42,21 +42,29 @@ class Work:
     later: tuple[Due, ...] = ()
 
 
-def work(snapshot: TableSnapshot, terms: Statistics, *, at: datetime, everything: bool = False) -> Work:
-    """What is due at ``at``; ``everything`` (a run by hand asked for it) makes each table due.
+def work(
+    snapshot: TableSnapshot,
+    terms: Statistics,
+    *,
+    at: datetime,
+    everything: bool = False,
+    left_over: Collection[str] = (),
+) -> Work:
+    """What is due at ``at``; ``everything`` (a run by hand asked for it) makes each table due. The tables that the last
+    run left over come before all others, and so are among the ``at_most`` of this one.
 
     A leaf that is due makes its partitioned table due by its own figures only: it is analysed as a whole more rarely.
     """
     vacuum = [due for table in snapshot.tables if (due := _dead(table, terms))]
     stale = [due for table in snapshot.tables if (due := _stale(table, terms, at, everything))]
     foreign = {due.table.full_name: due for due in [*vacuum, *stale] if not due.table.may}
-    ours = [_ordered(one for one in dues if one.table.may) for dues in (stale, vacuum)]
+    ours = [_ordered((one for one in dues if one.table.may), left_over) for dues in (stale, vacuum)]
     now, later = ([dues[: terms.at_most] for dues in ours], [dues[terms.at_most :] for dues in ours])
     return Work(tuple(now[0]), tuple(now[1]), tuple(foreign.values()), (*later[0], *later[1]))
 
 
-def _ordered(dues: Iterator[Due]) -> list[Due]:
-    return sorted(dues, key=lambda due: (-due.pressing, due.table.full_name))
+def _ordered(dues: Iterator[Due], first: Collection[str]) -> list[Due]:
+    return sorted(dues, key=lambda due: (due.table.full_name not in first, -due.pressing, due.table.full_name))
 
 
 def _stale(table: TableState, terms: Statistics, at: datetime, everything: bool) -> Due | None:

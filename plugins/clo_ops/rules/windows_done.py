@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from clo_ops.findings import Finding, Severity, Status
+from clo_ops.findings import Finding, Severity, Status, worst
 from clo_ops.findings.plans import Outcome
 from clo_ops.rules.verdicts import Case
 
 if TYPE_CHECKING:
-    from clo_ops.ledger import ApprovalRow, IncidentRow, NoticeRow, PlanRow, StepRow
+    from clo_ops.ledger import ApprovalRow, IncidentRow, PlanRow, StepRow
     from clo_ops.rules.windows_planned import Occasion
 
 ASK_SOMEBODY = "Ask for approval, from somebody else than who asks for the change."
-REVIEW = (
-    "Look at what was changed and why, then run the page by hand with the cadence 'Reviews due' and its number; "
-    "somebody else than who made the change."
+ASK_AGAIN = (
+    "Clear the task what_is_planned with all that comes after it: the plans are made anew and asked for again. "
+    "A critical change needs another run of the form."
 )
-TELL = "Run the page by hand with the cadence 'Reviews due and notices'; see whether the mail server takes mail."
+REVIEW = (
+    "Look at what was changed and why, then run the page by hand with the cadence 'Reviews due and notices' and its "
+    "number; somebody else than who made the change."
+)
 NAMED = 5
+# How a finding of the gate is called where it is part of a window's work.
+GATE = ": gate"
 
 
 def _case(  # noqa: PLR0917 - the parts of a finding
@@ -66,6 +71,15 @@ def authorised(approval: ApprovalRow | None, allowed: Collection[str], procedure
     return case.passed(f"approved by {approval.decided_by}", said)
 
 
+def ran_out(approval: ApprovalRow, ends: datetime) -> Finding:
+    """Approved, and the time it was approved for is over: nothing is begun any more without being asked anew."""
+    expected = "an approval that still holds"
+    case = _case("MW-04", "authorisation", expected, ASK_AGAIN, "L388-L391")
+    given = f"{approval.decided_at:%Y-%m-%d %H:%M} UTC" if approval.decided_at else ""
+    said = f"Change {approval.id} was approved by {approval.decided_by} at {given}, until {ends:%Y-%m-%d %H:%M} UTC"
+    return case.failed(f"ran out at {ends:%H:%M} UTC", said)
+
+
 def review_case(number: int) -> Case:
     """A review brought by a run by hand."""
     return _case(
@@ -92,28 +106,6 @@ def _review(one: ApprovalRow, now: datetime) -> Finding:
 
 
 # ---------------------------------------------------------------- MW-04: before
-
-
-def noticed(notice: NoticeRow | None, delivered: bool, starts: datetime, ahead: timedelta) -> Finding:
-    """Users were told at least ``ahead`` before it starts, and the message went out; at exactly that long it was."""
-    hours = ahead / timedelta(hours=1)
-    case = _case("MW-04", "notice", f"users told {hours:g} h ahead", TELL, "L396")
-    if notice is None:
-        return case.failed("not told", f"Users were not told of the window at {starts:%Y-%m-%d %H:%M} UTC")
-    before = (starts - notice.told_at) / timedelta(hours=1)
-    actual = f"{before:,.1f} h ahead"
-    if not delivered:
-        return case.failed("not delivered", f"The notice was written {actual} and has not been delivered")
-    if starts - notice.told_at < ahead:
-        return case.failed(actual, f"Users were told only {actual}")
-    return case.passed(actual, f"Users were told {actual}")
-
-
-def announced(notice: NoticeRow) -> Finding:
-    expected = "users told of every planned window in time"
-    case = _case("MW-04", "notice", expected, TELL, "L396", f"{notice.occasion} {notice.starts_at:%Y-%m-%d %H:%M} UTC")
-    ahead = (notice.starts_at - notice.told_at) / timedelta(hours=1)
-    return case.passed(f"{ahead:,.1f} h ahead", f"Users were told {ahead:,.1f} h ahead")
 
 
 def outside(mine: Occasion | None) -> Finding:
@@ -150,6 +142,8 @@ def made_by_hand(row: StepRow) -> Finding:
     """The change a person made: done, taken back, not made, or nobody said."""
     action = "Ask who made the change how it stands, and roll it back if it is half done."
     case = _case("MW-05", "change by hand", "made, as it was approved", action, "L401", row.step.key)
+    if row.effect is None and row.started_at is None:
+        return case.failed("not begun", f"Nobody was asked to make the change: {row.step.statement}")
     if row.effect is None:
         return case.failed("nobody said", f"Nobody said what became of the change: {row.step.statement}")
     said = f"{row.step.statement}: {row.effect.reason}"
@@ -185,13 +179,47 @@ def stable(opened: Sequence[IncidentRow], since: datetime) -> Finding:
 # ---------------------------------------------------------------- MW-01, MW-02: the window as a whole
 
 
-def window(procedure: str, manual: str, plans: Sequence[PlanRow], worked: Status, ends: datetime) -> list[Finding]:
-    """What was planned and what became of it; work that ended after the window; what is left for the next one."""
+def window(
+    procedure: str, manual: str, plans: Sequence[PlanRow], work: Sequence[Finding], ends: datetime
+) -> list[Finding]:
+    """What was planned and what became of it; work that ended after the window, or was not begun in it; what is left
+    for the next one. ``work`` are the findings of MW-05; none of them is nobody having worked.
+    """
     action = "Read what was left over, and whether it can wait for the next window."
     case = _case(procedure, "window", "its work done inside it", action, manual)
-    if worked in (Status.FAIL, Status.UNKNOWN):
+    if worst(work) in (Status.FAIL, Status.UNKNOWN):
         return [case.failed("not done", "The work of this window was not done as it should have been: see MW-05")]
-    return [*_late(case, plans, ends), *_left(case, plans), *_whole(case, plans)]
+    return [*_late(case, plans, ends), *_shut(case, work), *_left(case, plans), *_whole(case, plans)]
+
+
+def _shut(case: Case, work: Sequence[Finding]) -> Iterator[Finding]:
+    """Duties whose gate stayed shut have no plan, and so nothing that could be left over."""
+    shut = [one for one in work if one.name.endswith(GATE) and one.status is Status.WARN and "gate" not in one.labels]
+    kinds = dict.fromkeys(one.name.removesuffix(GATE) for one in shut)
+    if kinds:
+        said = f"Not begun: {', '.join(kinds)} ({shut[0].subject}: {shut[0].actual})"
+        yield replace(case, subject="not begun").warned(f"{len(kinds)} not begun", said, Severity.P2)
+
+
+def comprehensive(
+    procedure: str, what: str, found: Sequence[Finding], why_not: str = "nothing was looked at"
+) -> Finding:
+    """One test of the whole system after the monthly window's work (L384); ``found`` is what ``procedure`` says of it.
+
+    What nobody could ask was not tested; what is not set up in this house has nothing to be tested.
+    """
+    action = "Mend what the message names before the users come, or take back what the window changed."
+    case = Case("MW-02", "comprehensive test", f"{what} as in the morning", Severity.P1, action, "L384", what)
+    red = [one for one in found if one.status in (Status.FAIL, Status.UNKNOWN)]
+    yellow = [one for one in found if one.status is Status.WARN]
+    if red or not found:
+        said = f"{red[0].subject or red[0].name}: {red[0].message}" if red else why_not
+        return case.failed(f"{len(red)} not well", f"{procedure} after the window: {said}")
+    if yellow:
+        return case.warned(f"{len(yellow)} to look at", f"{procedure} after the window: {yellow[0].message}")
+    if worst(found) is Status.NOT_APPLICABLE:
+        return case.not_applicable("not set up", f"{procedure}: {found[0].message}")
+    return case.passed(f"{len(found)} looks", f"{procedure} after the window: all is well with {what}")
 
 
 def _steps(plans: Sequence[PlanRow], outcome: Outcome | None) -> list[str]:
@@ -228,13 +256,6 @@ def _whole(case: Case, plans: Sequence[PlanRow]) -> Iterator[Finding]:
 
 
 # ---------------------------------------------------------------- MW-06: after
-
-
-def told(notice: NoticeRow | None, what: str) -> Finding:
-    case = _case("MW-06", "notice", "users told that it is over", "Tell the users; see whether mail goes out.", "L410")
-    if notice is None:
-        return case.failed("not told", f"Users were not told that {what} is over")
-    return case.passed("told", f"Users were told at {notice.told_at:%H:%M} UTC that {what} is over")
 
 
 def documented(name: str, sha256: str) -> Finding:

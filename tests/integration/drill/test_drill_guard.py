@@ -72,7 +72,7 @@ def test_our_own_backup_that_runs_stops_it(before, production):
     from clo_ops.probes.postgres import rows
 
     with connect(production) as session:
-        rows(session, "backups/alone")
+        rows(session, "locks/alone", {"work": "clo_ops.backup"})
         assert before()[(NOTHING_ELSE, "backup")] == "fail"
 
 

@@ -222,6 +222,20 @@ def test_in_a_window_it_goes_and_what_went_is_on_record(site: Site) -> None:
     assert of(again, "retention", "archive of access").actual == "0 due"
 
 
+def test_a_log_nobody_rotates_is_told_though_nothing_of_it_may_go(site: Site) -> None:
+    old = datetime.now(UTC) - 92 * DAY
+    a_day(site, old)
+    logs.daily(site.run(old + DAY))
+    found = carry_out(site.run(), ["LM-01"], log_retention.retention)
+    live = of(found, "retention", "app1:api.jsonl")
+    assert (live.status, live.actual) == (Status.WARN, "cannot go")
+    assert "nobody rotates it" in live.expected
+    assert of(found, "retention", "app1:access.jsonl").status is Status.PASS, "kept for a year"
+    (site.logs / "api.jsonl.1").write_text("yesterday's last line")
+    again = carry_out(site.run(), ["LM-01"], log_retention.retention)
+    assert of(again, "retention", "app1:api.jsonl").status is Status.PASS
+
+
 def test_a_legal_hold_keeps_rows_and_files(site: Site) -> None:
     now = datetime.now(UTC)
     everything_due(site, now)
@@ -231,8 +245,9 @@ def test_a_legal_hold_keeps_rows_and_files(site: Site) -> None:
     found = carry_out(run, ["LM-01"], log_retention.retention)
     assert of(found, "retention", "login_attempts").actual == "0 due"
     assert "2 under legal hold" in of(found, "retention", "login_attempts").message
+    assert "1 under legal hold" in of(found, "retention", "Airflow task logs").message
     actions = {step.action for step in planned(site, run).steps}
-    assert "delete rows" not in actions
+    assert not {"delete rows", "remove task logs"} & actions
     assert "remove file" not in actions
 
 

@@ -20,9 +20,11 @@ from clo_ops.orchestration import authorisation, rollout, rollout_tasks, updates
 from clo_ops.orchestration.connections import Connections
 from clo_ops.orchestration.run import Run
 from clo_ops.orchestration.window_tasks import decide
+from clo_ops.policy import load_policy
 from clo_ops.policy.firing import by_hand
 from clo_ops.policy.system import Host, Service
 from clo_ops.probes.reaching import Unreachable
+from clo_ops.rules import rollout as rules
 from demo.mornings import Plain
 from tests.integration.maintenance.apt_host import AptHost, missing_programs
 
@@ -245,6 +247,56 @@ def test_from_the_plan_in_the_fourth_week_to_the_hosts_new_versions(site, host):
     assert the(told, "approved").actual == "by manager"
     assert the(told, "carried out").actual == "applied, verified"
     assert rollout.hosts(window(site))[0].actual == "nothing approved", "what was carried out is not done again"
+
+
+def weekly(site):
+    """A run of the weekly window, which is all day as the monthly one is."""
+    plain = site.policy
+    daily = plain.cadences["maintenance_weekly"].model_copy(update={"cron": ("0 0 * * *",)})
+    all_day = plain.windows["weekly"].model_copy(
+        update={"starts": time(tzinfo=UTC), "ends": time(23, 59, 59, tzinfo=UTC)}
+    )
+    planned = {**plain.windows.planned, "weekly": all_day}
+    changes = {
+        "cadences": type(plain.cadences)({**plain.cadences, "maintenance_weekly": daily}),
+        "windows": plain.windows.model_copy(update={"planned": planned}),
+    }
+    site.policy = plain.model_copy(update=changes)
+    try:
+        return site.run("maintenance_weekly", by="ann", work="apply")
+    finally:
+        site.policy = plain
+
+
+def test_a_weekly_window_passes_over_a_host_that_has_more_than_security_fixes(site, host):
+    approved(site)
+    sunday = weekly(site)
+    assert worst(rollout.hosts(sunday)) is Status.PASS
+    (row,) = site.ledger.plans_of(sunday.ledger_run)[0].steps
+    assert (row.effect.outcome, row.effect.reason) == (Outcome.SKIPPED, rules.WAITS)
+    assert host.versions()["clo-worker"] == "1.0"
+    first_sunday = window(site)
+    assert worst(rollout.hosts(first_sunday)) is Status.PASS
+    assert host.versions() == {"clo-worker": "1.1", "clo-lib": "1:2.0", "clo-tools": "1.1"}
+    record = rollout.approved_rollout(fourth_week(site))
+    assert [one.actual for one in record if one.name == "carried out"] == ["applied, verified"]
+
+
+def test_who_approves_is_told_in_which_window_each_goes_out(site):
+    week = replace(fourth_week(site), policy=load_policy(mode="demo"), at=datetime(2026, 11, 25, 9, tzinfo=UTC))
+    said = rollout.next_window(week, "updates")
+    assert said.startswith("Monthly window, first Sunday, 2026-12-06")
+    assert "; hosts that get nothing but security fixes in Weekly window, Sunday, 2026-11-29" in said
+
+
+def test_security_fixes_go_out_in_a_weekly_window_and_not_once_more_in_the_next(site, host):
+    host.install("clo-tools=1.1")
+    approved(site)
+    found = rollout.hosts(weekly(site))
+    assert worst(found) is Status.PASS, found
+    assert host.versions() == {"clo-worker": "1.1", "clo-lib": "1:2.0", "clo-tools": "1.1"}
+    assert rollout.hosts(window(site))[0].actual == "nothing approved"
+    assert the(rollout.approved_rollout(fourth_week(site)), "approved").actual == "by manager"
 
 
 def test_a_system_that_is_not_well_after_it_gets_the_old_packages_back(site, host):

@@ -256,17 +256,22 @@ def scheduled(world):
     return run
 
 
-def told(world, run, ahead):
-    """A notice on record and delivered, so long before the window."""
+def told(world, run, ahead, *, written=timedelta(days=9)):
+    """A notice on record, written long ago and delivered so long before the window."""
     from clo_ops.ledger import NoticeRow
     from clo_ops.orchestration import notices
 
     mine = occasion(run)
     number = notices.tell(run, mine, "ahead").message_id
-    with world.cluster.connect(world.ledger.engine.url.database) as connection:
-        connection.execute("UPDATE clo_ops.notices SET told_at = %s", [mine.starts - ahead])
+    in_ledger(world, "UPDATE clo_ops.notices SET told_at = %s", mine.starts - written)
+    in_ledger(world, "UPDATE clo_ops.outbox SET delivered_at = %s", mine.starts - ahead)
     assert world.ledger.is_delivered(number)
     assert isinstance(world.ledger.notices(mine.name, mine.starts)["ahead"], NoticeRow)
+
+
+def in_ledger(world, statement, *values):
+    with world.cluster.connect(world.ledger.engine.url.database) as connection:
+        connection.execute(statement, values)
 
 
 PLANNED = (("MW-04", windows.before), ("MW-05", windows.during), ("MW-01", windows.weekly), ("MW-06", windows.after))
@@ -284,8 +289,11 @@ def test_a_planned_window_that_users_were_told_of(window):
 def test_users_told_too_late_means_that_nothing_starts(window):
     run = scheduled(window)
     told(window, run, timedelta(hours=47, minutes=59))
+    mine = occasion(run)
+    (told_of,) = window.ledger.windows_told(mine.starts, mine.ends)
+    assert mine.starts - told_of.told_at == timedelta(hours=47, minutes=59), "delivered, not written"
     found = carried(window, run, *PLANNED)
-    assert the(found["MW-04"], "notice").status is Status.FAIL
+    assert the(found["MW-04"], "notice").actual == "47.9 h ahead"
     assert (worst(found["MW-05"]), worst(found["MW-01"])) == (Status.FAIL, Status.FAIL)
     assert found["MW-06"][0].status is Status.NOT_APPLICABLE
     assert DONE == []
@@ -334,12 +342,173 @@ def test_the_daily_look_tells_users_of_each_window_once(world):
     run = world.run("maintenance_reviews")
     first = windows.before(run)
     second = windows.before(world.run("maintenance_reviews"))
-    starts = [one.subject for one in first if one.status is Status.PASS]
-    assert [one.subject for one in second if one.status is Status.PASS] == starts
-    near = [one for one in _sundays() if one - datetime.now(UTC) < timedelta(hours=73)]
-    assert len(starts) == len(near)
+    starts = [(one.subject, one.status) for one in first if one.subject]
+    assert [(one.subject, one.status) for one in second if one.subject] == starts
+    now = datetime.now(UTC)
+    near = [one for one in _sundays() if one - now < timedelta(hours=73)]
+    assert [how for _, how in starts] == [
+        Status.PASS if one - now >= timedelta(hours=48) else Status.FAIL for one in near
+    ]
     for one in near:
         assert len(mails(world, f"{one:%Y-%m-%d %H:%M} UTC")) <= 1
+
+
+def test_a_duty_whose_gate_stayed_shut_is_no_green_window(window):
+    run = scheduled(window)
+    told(window, run, timedelta(hours=48))
+    window.with_terms(gate__long_transaction=timedelta(0))
+    run.policy = window.policy
+    with window.session() as somebody:
+        somebody.execute("SELECT 1")
+        found = carried(window, run, *PLANNED)
+    left = next(one for one in found["MW-01"] if one.subject == "not begun")
+    assert (left.status, left.actual) == (Status.WARN, "1 not begun")
+    assert "no long transaction" in left.message
+    assert DONE == []
+
+
+def test_the_whole_system_is_tested_after_the_monthly_windows_work(window):
+    """The database is there; the application is not: what cannot be asked is no test that was passed."""
+    run = scheduled(window)
+    told(window, run, timedelta(hours=48))
+    found = carried(window, run, *PLANNED[:2], ("MW-02", windows.monthly))["MW-02"]
+    tests = {one.subject: one for one in found if one.name == "comprehensive test"}
+    assert len(tests) == 8
+    assert tests["connections of the database"].status is Status.PASS
+    assert (tests["login"].status, tests["login"].severity) == (Status.FAIL, Severity.P1)
+    assert "clo_api" in tests["login"].message
+    shown = window.run("maintenance_weekly")
+    assert len(carried(window, shown, ("MW-02", windows.monthly))["MW-02"]) == 1, "a plan that is shown tests nothing"
+
+
+# ---------------------------------------------------------------- a change by hand in a window
+
+BY_HAND = {"change": "ALTER TABLE loans ADD rating text", "rollback": "DROP COLUMN rating", "reason": "release 2.5"}
+
+
+def test_a_change_of_the_schema_in_a_window_needs_a_managers_approval(window):
+    run = window.run("maintenance_weekly", work="apply", **BY_HAND)
+    told(window, run, timedelta(hours=48))
+    asked = authorisation.ask(run, datetime.now(UTC))
+    assert (asked.kind, asked.authority, asked.requester, asked.reason) == ("prior", "manager", "ann", "release 2.5")
+    assert the(windows.before(run), "authorisation").actual == "nobody answered"
+    decide(run, "Approve", "manager", "")
+    ready = carried(window, run, ("MW-04", windows.before))["MW-04"]
+    assert worst(ready) is Status.PASS, ready
+    assert the(ready, "rollback plan").message.startswith("How the change by hand is taken back: DROP COLUMN rating")
+    (plan,) = window.ledger.plans_of(run.ledger_run)
+    window.ledger.step_started(plan.id, plan.steps[0].step.key, datetime.now(UTC))
+    window.ledger.step_ended(plan.id, plan.steps[0].step.key, Effect(Outcome.APPLIED, "Made by ann"), datetime.now(UTC))
+    found = carried(window, run, *PLANNED[1:])
+    assert the(found["MW-05"], "change by hand").actual == "made"
+    assert DONE == [], "the duties are those of the run on schedule"
+
+
+def test_a_change_by_hand_is_asked_for_in_its_window_only(world):
+    run = world.run("maintenance_weekly", at=datetime(2026, 11, 24, 11, tzinfo=UTC), work="apply", **BY_HAND)
+    with pytest.raises(ConfigurationError, match="no window is today"):
+        authorisation.ask(run, datetime.now(UTC))
+    assert world.ledger.approvals_of(run.ledger_run) == []
+
+
+# ---------------------------------------------------------------- an approval that ran out
+
+
+@pytest.fixture
+def ran_out(world):
+    """An emergency with a change by hand, approved two hours and a minute ago."""
+    run = emergency(world, change="move the archive", rollback="mount it again")
+    authorisation.ask(run, datetime.now(UTC))
+    decide(run, "Approve", "manager", "")
+    in_ledger(
+        world,
+        "UPDATE clo_ops.approvals SET asked_at = now() - interval '3 h', decided_at = now() - '121 min'::interval",
+    )
+    return run
+
+
+def test_what_was_approved_too_long_ago_is_not_begun(world, ran_out):
+    found = carried(world, ran_out, *WAY)
+    late = the(found["MW-04"], "authorisation")
+    assert (late.status, late.actual[:10]) == (Status.FAIL, "ran out at")
+    assert the(found["MW-05"], "work").actual == "not begun"
+    assert DONE == []
+
+
+def test_it_is_asked_for_anew_and_the_earlier_click_does_not_count(world, ran_out, monkeypatch):
+    first = authorisation.approval_of(ran_out)
+    asked = authorisation.ask(ran_out, datetime.now(UTC))
+    assert (asked.id != first.id, asked.decision, asked.plans) == (True, "", first.plans)
+    assert authorisation.ask(ran_out, datetime.now(UTC)) == asked, "a task tried again asks nothing new"
+    step, said = question(ran_out, monkeypatch, clicked=first.asked_at)
+    with pytest.raises(CouldNotCheck, match="for an earlier question"):
+        step.execute_complete({}, said)
+    assert authorisation.approval_of(ran_out).decision == ""
+    step, said = question(ran_out, monkeypatch, clicked=datetime.now(UTC))
+    assert step.execute_complete({}, said) == "approved by manager"
+    assert worst(carried(world, ran_out, ("MW-04", windows.before))["MW-04"]) is Status.PASS
+
+
+def question(run, monkeypatch, clicked):
+    """The step of the page, and what Airflow hands it once the manager clicked."""
+    from contextlib import contextmanager
+
+    from clo_ops.orchestration import window_tasks
+
+    @contextmanager
+    def opened(context, task_id):
+        yield run
+
+    monkeypatch.setattr("clo_ops.orchestration.window_tasks.open_run", opened)
+    who = {"id": "manager", "name": "manager"}
+    said = {"chosen_options": ["Approve"], "params_input": {}, "responded_at": clicked, "responded_by_user": who}
+    return window_tasks.ApprovalOperator(task_id="who_approves"), said
+
+
+def test_nobody_is_sent_to_make_a_change_when_its_time_is_over(world, monkeypatch):
+    """A backup before it may take as long as the approval holds: MW-04 was green, and that was long ago."""
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    from clo_ops.orchestration import window_tasks
+
+    run = emergency(world, duties=[], change="move the archive", rollback="mount it again")
+    authorisation.ask(run, datetime.now(UTC))
+    decide(run, "Approve", "manager", "")
+    assert worst(carried(world, run, ("MW-04", windows.before))["MW-04"]) is Status.PASS
+    in_ledger(world, "UPDATE clo_ops.approvals SET decided_at = now() - interval '121 min'")
+    question(run, monkeypatch, clicked=None)
+    with pytest.raises(AirflowSkipException, match="the time for it is over"):
+        window_tasks.ChangeOperator(task_id="change_by_hand").ask({})
+    found = carried(world, run, ("MW-05", windows.during))["MW-05"]
+    assert the(found, "change by hand").actual == "not begun"
+
+
+def test_users_are_told_before_a_person_makes_the_change_not_after_it(world, monkeypatch):
+    from clo_ops.orchestration import window_tasks
+
+    run = emergency(world, duties=[], change="move the archive", rollback="mount it again")
+    authorisation.ask(run, datetime.now(UTC))
+    decide(run, "Approve", "manager", "")
+    carried(world, run, ("MW-04", windows.before))
+    starts, asked = occasion(run).starts, []
+    question(run, monkeypatch, clicked=None)
+    said = f"Maintenance has begun: Emergency maintenance, {starts:%Y-%m-%d %H:%M} UTC"
+    monkeypatch.setattr(
+        "clo_ops.orchestration.questions.Question.wait",
+        lambda step, context: asked.append(list(world.ledger.notices("emergency", starts))),
+    )
+    window_tasks.ChangeOperator(task_id="change_by_hand").ask({})
+    assert asked == [["start"]]
+    assert mails(world, said)
+
+
+def test_a_critical_change_is_not_renewed(world):
+    run = emergency(world, critical=True)
+    authorisation.ask(run, datetime.now(UTC))
+    in_ledger(world, "UPDATE clo_ops.approvals SET decided_at = now() - interval '121 min'")
+    with pytest.raises(ConfigurationError, match="is over"):
+        authorisation.ask(run, datetime.now(UTC))
+    assert len(world.ledger.approvals_of(run.ledger_run)) == 1
 
 
 def _sundays():

@@ -92,6 +92,18 @@ def test_most_pressing_first_and_no_more_than_one_run_takes():
     assert (finding.status, finding.actual) == (Status.WARN, "1 left")
 
 
+def test_what_the_last_run_left_over_is_among_those_of_this_one():
+    few = STATISTICS.model_copy(update={"at_most": 2})
+    found = [replace(TABLE, name=f"t{number}", changed=number * 10_000) for number in (1, 3, 2)]
+    left = {replace(TABLE, name="t1").full_name}
+    chosen = staleness.work(tables(*found), few, at=AT, left_over=left)
+    assert [due.table.name for due in chosen.analyze] == ["t1", "t3"]
+    several = [replace(INDEX, oid=n, name=f"i{n}", bytes=n * 81_920_000, rows=n * 1e6) for n in (1, 3, 2)]
+    known = rebuilds.Known(AT, {one.full_name: 41 for one in several}, left_over={several[0].full_name})
+    first = rebuilds.choose(snapshot(*several), INDEXES.model_copy(update={"at_most": 2}), known).rebuild
+    assert [one.index.name for one in first] == ["i1", "i3"]
+
+
 def test_what_is_not_ours_is_said_once_and_nothing_due_passes():
     foreign = replace(TABLE, may=False, changed=50_000, dead=50_000, owner="stranger")
     chosen = work(foreign)

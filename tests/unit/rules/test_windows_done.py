@@ -10,10 +10,10 @@ import pytest
 from clo_ops.findings import Finding, Severity, Status
 from clo_ops.findings.plans import Effect, Outcome, Step
 from clo_ops.ledger import ApprovalRow, NoticeRow, PlanRow, StepRow
-from clo_ops.rules import windows_done
+from clo_ops.rules import windows_done, windows_told
 
 AT = datetime(2026, 11, 22, 2, tzinfo=UTC)
-SECOND = timedelta(seconds=1)
+SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 ASKED = ApprovalRow(
     7, 1, "a" * 64, ("b" * 64,), "prior", "manager", "ann", "disk", AT, "", "", None, "", None, None, "", ""
 )  # fmt: skip
@@ -46,20 +46,37 @@ def test_a_review_is_overdue_a_second_after_it_was_due(late, status):
 
 
 @pytest.mark.parametrize(
-    ("ahead", "delivered", "status"),
+    ("written", "delivered", "status", "daily"),
     [
-        (timedelta(hours=48), True, Status.PASS),
-        (timedelta(hours=48) - SECOND, True, Status.FAIL),
-        (timedelta(hours=72), False, Status.FAIL),
+        (49 * HOUR, 48 * HOUR, Status.PASS, Status.PASS),
+        (72 * HOUR, 48 * HOUR - SECOND, Status.FAIL, Status.FAIL),
+        (72 * HOUR, None, Status.FAIL, Status.WARN),
+        (48 * HOUR - SECOND, None, Status.FAIL, Status.FAIL),
     ],
 )
-def test_users_are_told_48_hours_ahead_to_the_second(ahead, delivered, status):
-    notice = NoticeRow("weekly", "ahead", AT, AT + timedelta(hours=2), AT - ahead, 1)
-    assert windows_done.noticed(notice, delivered, AT, timedelta(hours=48)).status is status
+def test_users_are_told_48_hours_ahead_to_the_second(written, delivered, status, daily):
+    """What counts is when the mail was delivered; the daily look says so while something can still be done."""
+    notice = NoticeRow("weekly", "ahead", AT, AT + 2 * HOUR, AT - written, 1)
+    reached = None if delivered is None else AT - delivered
+    found = windows_told.noticed(notice, reached, AT, 48 * HOUR)
+    assert found.status is status
+    assert found.actual != "48.0 h ahead" or status is Status.PASS
+    assert windows_told.announced(notice, reached, 48 * HOUR).status is daily
 
 
 def test_users_nobody_told_is_a_failure():
-    assert windows_done.noticed(None, False, AT, timedelta(hours=48)).status is Status.FAIL
+    assert windows_told.noticed(None, None, AT, 48 * HOUR).status is Status.FAIL
+
+
+def test_that_it_is_over_was_told_once_it_is_delivered():
+    notice = NoticeRow("weekly", "end", AT, AT + 2 * HOUR, AT, 1)
+    assert windows_told.told(notice, AT, "it").status is Status.PASS
+    assert windows_told.told(notice, None, "it").status is Status.WARN
+
+
+def test_an_approval_that_ran_out_is_never_green():
+    found = windows_done.ran_out(APPROVED, AT + 2 * HOUR)
+    assert (found.procedure, found.status, found.actual) == ("MW-04", Status.FAIL, "ran out at 04:00 UTC")
 
 
 def test_each_kind_of_work_has_its_way_back():
@@ -78,7 +95,15 @@ def plan(*outcomes, state="ended", ended=AT):
     return PlanRow(1, 1, "indexes", "clo", "a" * 64, state, AT, AT, steps(*outcomes, ended=ended))
 
 
-def of_window(*plans, worked=Status.PASS, ends=AT):
+def work(status=Status.PASS, name="indexes: maintenance", **more):
+    severity = None if status is Status.PASS else Severity.P2
+    return Finding("MW-05", name, status, "x", "x", "as said", "backup", severity, "look", **more)
+
+
+WORKED = (work(),)
+
+
+def of_window(*plans, worked=WORKED, ends=AT):
     return {one.subject: one.status for one in windows_done.window("MW-01", "L374", plans, worked, ends)}
 
 
@@ -102,7 +127,18 @@ def test_what_was_only_planned_is_not_left_over():
 
 @pytest.mark.parametrize("worked", [Status.FAIL, Status.UNKNOWN])
 def test_work_that_failed_fails_its_window(worked):
-    assert of_window(plan(Outcome.APPLIED), worked=worked) == {"": Status.FAIL}
+    assert of_window(plan(Outcome.APPLIED), worked=[work(), work(worked)]) == {"": Status.FAIL}
+
+
+def test_a_window_nobody_worked_in_fails():
+    assert of_window(plan(Outcome.APPLIED), worked=[]) == {"": Status.FAIL}
+
+
+def test_a_duty_whose_gate_stayed_shut_was_not_begun():
+    shut = work(Status.WARN, "indexes: gate")
+    assert of_window(worked=[work(), shut])["not begun"] is Status.WARN
+    open_all_the_same = work(Status.WARN, "indexes: gate", labels={"gate": "open"})
+    assert of_window(worked=[open_all_the_same]) == {"": Status.PASS}
 
 
 def looked(status):

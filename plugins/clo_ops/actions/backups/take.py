@@ -98,7 +98,7 @@ class _Job:
     @contextmanager
     def _alone(self, connection: Connection) -> Iterator[None]:
         """The lock is the server's, so that it holds for every repository and goes with the session that holds it."""
-        if not rows(connection, "backups/alone")[0]["taken"]:
+        if not rows(connection, "locks/alone", {"work": "clo_ops.backup"})[0]["taken"]:
             raise _Busy(
                 f"another backup of {self.target.database} is being taken",
                 "one at a time",

@@ -235,7 +235,7 @@ class AuditRetention:
         """Carry out one step, from wherever an earlier try of it came to. Raises CloOpsError with where it stands."""
         begun = time.monotonic()
         with trail(self.target, writing=step.action == DELETE) as connection:
-            if not rows(connection, "retention/alone")[0]["taken"]:
+            if not rows(connection, "locks/alone", {"work": "clo_ops.retention"})[0]["taken"]:
                 raise RetentionFailed(
                     f"another retention of {self.target.database} is at work",
                     allowed="one at a time",
