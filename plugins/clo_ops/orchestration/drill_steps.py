@@ -17,7 +17,6 @@ from clo_ops.reports.bundle import folder_as_zip
 from clo_ops.rules.verdicts import Case
 
 if TYPE_CHECKING:
-    from clo_ops.actions.drill.place import Server
     from clo_ops.ledger.records import Level
 
 KEPT_FOR = "A look round; `python -m clo_ops.actions.drill.reaper` lists what is there, and with its id ends it sooner."
@@ -26,7 +25,7 @@ KEPT_FOR = "A look round; `python -m clo_ops.actions.drill.reaper` lists what is
 @after("M3-01")
 def restored(drill: Drill) -> list[Finding]:
     """M3-02: roles first, then everything else, then planner statistics."""
-    from clo_ops.actions.drill.restore import analyze, restore
+    from clo_ops.actions.drill.restore import analyze, drop, restore
     from clo_ops.actions.drill.roles import restore_roles
     from clo_ops.probes.reaching import Unreachable
     from clo_ops.rules import restore as rules
@@ -35,7 +34,7 @@ def restored(drill: Drill) -> list[Finding]:
     within = run.policy.recovery.drill.restore_within.total_seconds()
     try:
         server = drill.place.primary()
-        _drop(server, backup.database)
+        drop(server, backup)
         run.keep(restore_roles(server, backup))
         run.keep(restore(drill.place, backup, terms, timeout=within))
         run.keep(analyze(server, backup, terms, timeout=within))
@@ -47,11 +46,6 @@ def restored(drill: Drill) -> list[Finding]:
     drill.fact("restore.command", _command(drill))
     proven(drill, "L3", findings)
     return findings
-
-
-def _drop(server: Server, database: str) -> None:
-    """A restore begun by a worker that was killed begins anew; the server is this drill's own, M3-01 has proven it."""
-    server.run("dropdb", "--if-exists", "--force", database, timeout=120)
 
 
 def _command(drill: Drill) -> str:
@@ -94,9 +88,8 @@ def contents_and_meaning(drill: Drill) -> list[Finding]:
 
     with tempfile.TemporaryDirectory(prefix="clo-ops-data-docs-") as folder, ThreadPoolExecutor(2) as pool:
         # Each tells only at its end: the run is kept by one thread.
-        parts = [pool.submit(_contents, drill), pool.submit(_meaning, drill, Path(folder))]
-        found = [part.result() for part in parts]
-        docs = folder_as_zip(Path(folder))
+        held, meant = pool.submit(_contents, drill), pool.submit(_with_docs, drill, Path(folder))
+        *found, docs = held.result(), *meant.result()
     for answer, _ in found:
         drill.run.keep(answer)
     drill.run.attach("M3-03.data-docs.zip", docs, "application/zip")
@@ -120,6 +113,10 @@ def _contents(drill: Drill) -> tuple[Answer, list[Finding]]:
         return Answer(), [failed("M3-03", "contents read", error)]
     findings = rules.judge(manifest, seen.contents, seen.answer, figures, rpo=drill.spec.rpo)
     return seen.answer + taken.answer, findings
+
+
+def _with_docs(drill: Drill, folder: Path) -> tuple[tuple[Answer, list[Finding]], bytes]:
+    return _meaning(drill, folder), folder_as_zip(folder)
 
 
 def _meaning(drill: Drill, folder: Path) -> tuple[Answer, list[Finding]]:

@@ -22,6 +22,7 @@ from typing import Any
 
 from clo_ops.findings import CouldNotAsk
 from clo_ops.probes.checks import Check, Suite
+from clo_ops.probes.later import later
 from clo_ops.probes.targets import PostgresTarget
 from clo_ops.probes.violators import Said
 
@@ -32,6 +33,8 @@ PINNED = " -c timezone=UTC -c datestyle=ISO,YMD -c row_security=off"
 METRIC = "clo.violators"
 ANSWERS = "clo_ops_answers"  # of the execution engine: whom the metric asks
 URL = "postgresql+psycopg://clo_ops@by_creator/clo"  # the library wants one; connections come from the creator
+# A third of its import is for drawings and statistics of expectations that are not ours.
+NOT_OURS = ("altair", "scipy.stats")
 _ONE_AT_A_TIME = Lock()
 
 
@@ -61,7 +64,8 @@ def _library() -> SimpleNamespace:
     logging.getLogger("great_expectations").setLevel(logging.WARNING)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of its own imports
-        import great_expectations
+        with later(*NOT_OURS):
+            import great_expectations
 
         # Its import sets levels of its own.
         for name in ("great_expectations", "great_expectations.data_context.types.base"):

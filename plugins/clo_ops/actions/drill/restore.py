@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,17 @@ def restore(
         done = server.run(command[0], *command[1:], timeout=timeout)
     said = _measured(EMPTY, 1, "bool") + Answer.of(_said(done, terms))
     return said + _looked_at(server, server_target.database, backup) + taken.answer
+
+
+def drop(server: Server, backup: ChosenBackup) -> None:
+    """What a restore begun by a worker that was killed left: it begins anew, on this drill's own server (M3-01).
+
+    What could not be dropped is found by the restore, which wants its database empty. Raises Unreachable, PlaceFailed.
+    """
+    from psycopg import Error, sql
+
+    with writing(server.target, production=source_of(backup), database="postgres") as session, suppress(Error):
+        execute(session, "drill/drop_database", database=sql.Identifier(backup.database))
 
 
 def command_of(backup: ChosenBackup, path: str, database: str, jobs: int) -> list[str]:
