@@ -71,6 +71,7 @@ def worker(ledger, cluster, reader, maintainer, index_terms):
         }  # fmt: skip
         given["terms"]["manners"]["memory"] = "64 MiB"
         given["terms"]["unused"]["minimum_size"] = "10 MB"
+        given["terms"]["large"]["over"] = "256 MiB"
         environment = {**os.environ, "REBUILD": json.dumps(given)}
         started.append(subprocess.Popen([sys.executable, WORKER], env=environment, stderr=subprocess.PIPE))
         return started[-1]
