@@ -25,7 +25,7 @@ from clo_ops.probes.audit_archive import AuditArchive
 from clo_ops.probes.audit_stream import live, trail
 
 ROOT = Path(__file__).resolve().parents[3]
-KILLS = int(os.environ.get("CLO_OPS_KILLS", "30"))
+KILLS = int(os.environ.get("CLO_OPS_KILLS", "20"))
 KILLED = -signal.SIGKILL
 
 

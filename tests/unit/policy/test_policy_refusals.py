@@ -73,7 +73,7 @@ ONE_FAULT = [
     ("alerting.yaml", "announce_again: 30 s", "announce_again: 10 s", "watch.announce_again", "0:00:10", "three looks"),
     (
         "retention.yaml",
-        "rows_beside_writers: 500",
+        "rows_beside_writers: 200",
         "rows_beside_writers: 10001",
         "archive.rows_beside_writers",
         "10001",
