@@ -103,7 +103,7 @@ def compliance(facts: Facts, reviewed: Reviewed, procedures: Sequence[str], line
     case = facts.case("compliance status", "reviewed every week, no control broken", OPEN)
     if not reviewed:
         gap = f"Compliance: {NO_SOURCE} on record for {facts.period}; no review ended in it."
-        return Section("Compliance status", lines, findings=(case.warned(NO_SOURCE, gap),), gaps=(gap,))
+        return Section("Compliance status", lines, findings=(case.warned(NO_SOURCE, gap.rstrip(".")),), gaps=(gap,))
     heading = ("control group", *(f"{run.at:%d %b}" for run, _ in reviewed))
     rows = [_group(facts, one, reviewed) for one in procedures]
     source = facts.of_ledger(f"clo_ops.findings of {', '.join(dict.fromkeys(run.dag_id for run, _ in reviewed))}")
@@ -130,7 +130,7 @@ def told_before(facts: Facts, heading: str, reviewed: Reviewed, procedures: Sequ
     run, mine = _last(reviewed, procedures)
     if run is None:
         gap = f"{heading}: {NO_SOURCE} on record for {facts.period}."
-        return Section(heading, lines, findings=(case.warned(NO_SOURCE, gap),), gaps=(gap,))
+        return Section(heading, lines, findings=(case.warned(NO_SOURCE, gap.rstrip(".")),), gaps=(gap,))
     rows = [(one.procedure, one.subject or one.name, WORDS[one.status], one.message) for one in mine]
     source = facts.of_ledger(f"clo_ops.findings of {run.dag_id} {run.run_id}")
     worth = sum(one.status in (*RED, Status.WARN) for one in mine)
@@ -157,7 +157,7 @@ def months(
     case = facts.case("system health", "figures of the month on record")
     if not now:
         gap = f"Figures of the month: {NO_SOURCE} on record for {facts.period}."
-        return Section("System health", lines, findings=(case.warned(NO_SOURCE, gap),), gaps=(gap,))
+        return Section("System health", lines, findings=(case.warned(NO_SOURCE, gap.rstrip(".")),), gaps=(gap,))
     rows = [_month(facts, one, earlier.get(_key(one)), titles) for one in now]
     heading = ("figure", "mean", "month before", "p95", "highest", "over critical", "measured")
     source = facts.of_ledger(f"clo_ops.daily of {facts.period} and of the month before")
